@@ -1,0 +1,74 @@
+//! What can go wrong, said to the one who must act: what, where, consequence, remedy.
+
+use std::io;
+
+use crate::Time;
+
+/// Short for a result with the engine's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Every error that the engine hands to its user.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is missing, unknown or out of range. Mend the configuration and start again.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// An operator was defined in a way that cannot run, for example a slide that does not fit its parent's.
+    #[error("{0}")]
+    Definition(String),
+    /// A call that does not fit the context's state (not started, active, stopped).
+    #[error("{0}")]
+    State(String),
+    /// The outside world failed: a file, a socket, a directory.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, to what, and what follows from the failure.
+        what: String,
+        /// The system's own error.
+        source: std::sync::Arc<io::Error>,
+    },
+    /// A task of a batch failed as often as `task.max_failures` allows: user code panicked or returned an error.
+    #[error("{operator} failed in batch {time}, partition {partition}, after {attempts} attempt(s): {reason}")]
+    Task {
+        /// The operator or stage that ran, with the place in the user's program where it was defined.
+        operator: String,
+        /// The batch.
+        time: Time,
+        /// The partition of the stage.
+        partition: usize,
+        /// How often it was tried.
+        attempts: usize,
+        /// The panic's message or the error's text.
+        reason: String,
+    },
+    /// A batch could not be put together or run.
+    #[error("batch {time}: {reason}")]
+    Batch {
+        /// The batch.
+        time: Time,
+        /// What failed.
+        reason: String,
+    },
+    /// A receiver reported an error or could not be started.
+    #[error("receiver {stream}: {reason}")]
+    Receiver {
+        /// The input stream's id.
+        stream: usize,
+        /// What happened and what the engine does about it.
+        reason: String,
+    },
+    /// A record could not be encoded or decoded.
+    #[error("codec: {0}")]
+    Codec(String),
+    /// The engine was told to stop while this was under way.
+    #[error("stopped: {0}")]
+    Stopped(String),
+}
+
+impl Error {
+    /// Wraps an I/O error with a sentence on what was being done.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Error::Io { what: what.into(), source: std::sync::Arc::new(source) }
+    }
+}
