@@ -1,0 +1,137 @@
+//! The typed values, as the engine reads them.
+
+use std::time::Duration;
+
+use super::{Config, Key, Master, OnBatchFailure};
+
+/// Every value of a [`Config`], typed; `Settings::default()` holds the defaults.
+///
+/// What each key means and which range it has is said once, by [`Config::keys`]. Where a default depends
+/// on another value, the `effective_` method of the same name has it worked out.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `app_name`.
+    pub app_name: String,
+    /// `master`.
+    pub master: Master,
+    /// `batch_interval`.
+    pub batch_interval: Duration,
+    /// `receiver.block_interval`; see [`Settings::effective_block_interval`].
+    pub block_interval: Duration,
+    /// `receiver.segment_bytes`.
+    pub segment_bytes: usize,
+    /// `receiver.ring_segments`; see [`Settings::effective_ring_segments`].
+    pub ring_segments: usize,
+    /// `receiver.max_held_bytes`.
+    pub max_held_bytes: usize,
+    /// `receiver.max_line_bytes`.
+    pub max_line_bytes: usize,
+    /// `receiver.restart_delay`.
+    pub restart_delay: Duration,
+    /// `receiver.max_rate`, in records per second.
+    pub max_rate: Option<f64>,
+    /// `receiver.initial_rate`, in records per second.
+    pub initial_rate: Option<f64>,
+    /// `receiver.pin`.
+    pub pin_receivers: bool,
+    /// `task.max_failures`.
+    pub max_failures: usize,
+    /// `on_batch_failure`.
+    pub on_batch_failure: OnBatchFailure,
+    /// `concurrent_jobs`.
+    pub concurrent_jobs: usize,
+    /// `default_parallelism`; see [`Settings::effective_parallelism`].
+    pub default_parallelism: usize,
+    /// `file_stream.min_remember`.
+    pub min_remember: Duration,
+    /// `graceful_stop_timeout`; see [`Settings::effective_graceful_stop_timeout`].
+    pub graceful_stop_timeout: Duration,
+    /// `stop_gracefully_on_shutdown`.
+    pub stop_gracefully_on_shutdown: bool,
+    /// `stop_timeout`.
+    pub stop_timeout: Duration,
+    /// `inline_below_bytes`.
+    pub inline_below_bytes: usize,
+    /// `max_pending_batches`.
+    pub max_pending_batches: usize,
+    /// `file.split_bytes`.
+    pub split_bytes: usize,
+    /// `hash_seed`.
+    pub hash_seed: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            app_name: "millstream".to_string(),
+            master: Master::AllCores,
+            batch_interval: Duration::from_secs(1),
+            block_interval: Duration::from_millis(200),
+            segment_bytes: 256 << 10,
+            ring_segments: 64,
+            max_held_bytes: 1 << 30,
+            max_line_bytes: 1 << 20,
+            restart_delay: Duration::from_secs(2),
+            max_rate: None,
+            initial_rate: None,
+            pin_receivers: true,
+            max_failures: 4,
+            on_batch_failure: OnBatchFailure::Stop,
+            concurrent_jobs: 1,
+            default_parallelism: 0,
+            min_remember: Duration::from_secs(60),
+            graceful_stop_timeout: Duration::ZERO,
+            stop_gracefully_on_shutdown: true,
+            stop_timeout: Duration::from_secs(10),
+            inline_below_bytes: 64 << 10,
+            max_pending_batches: 16,
+            split_bytes: 8 << 20,
+            hash_seed: None,
+        }
+    }
+}
+
+impl Settings {
+    /// How often a receiver cuts a block: `receiver.block_interval`, but never longer than a batch.
+    pub fn effective_block_interval(&self) -> Duration {
+        self.block_interval.min(self.batch_interval)
+    }
+
+    /// How many segments a receiver's ring holds: `receiver.ring_segments`, rounded up to a power of two.
+    pub fn effective_ring_segments(&self) -> usize {
+        self.ring_segments.next_power_of_two()
+    }
+
+    /// Number of reduce partitions: `default_parallelism`, or one per compute thread.
+    pub fn effective_parallelism(&self) -> usize {
+        match self.default_parallelism {
+            0 => self.master.threads(),
+            given => given,
+        }
+    }
+
+    /// How long a graceful stop may take: `graceful_stop_timeout`, or ten batches.
+    pub fn effective_graceful_stop_timeout(&self) -> Duration {
+        match self.graceful_stop_timeout {
+            Duration::ZERO => self.batch_interval * 10,
+            given => given,
+        }
+    }
+}
+
+impl Config {
+    /// Every key with its present value as text and the place that it came from, as a UI shows it.
+    ///
+    /// ```
+    /// use millstream_engine::config::Config;
+    /// let config = Config::new().with_args(["master=local[2]"])?;
+    /// let (key, value, place) = config.entries().find(|(key, ..)| key.name() == "master").unwrap();
+    /// assert_eq!((key.default().as_str(), value.as_str()), ("local[*]", "local[2]"));
+    /// assert_eq!(place.to_string(), "argument \"master=local[2]\"");
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    pub fn entries(&self) -> impl Iterator<Item = (&'static Key, String, &super::Place)> {
+        Config::keys().map(|key| (key, key.show(self), self.place(key.name())))
+    }
+}
