@@ -1,0 +1,200 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use ahash::RandomState;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::panics;
+use super::task::{Job, Task};
+use crate::config::Config;
+use crate::text::{self, ChunkPool};
+use crate::{Error, Result};
+
+/// What runs the tasks: the compute cores, the chunk pool and the limits of one context. Clones are the same executor.
+#[derive(Clone)]
+pub struct Executor(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    hasher: RandomState,
+    chunks: ChunkPool,
+    /// Cores that receivers occupy; set once, before the first task.
+    receivers: AtomicUsize,
+    pool: OnceLock<ThreadPool>,
+}
+
+/// What is run in one go: one task per partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// The operator, for error messages.
+    pub name: &'a str,
+    /// The number of tasks.
+    pub partitions: usize,
+    /// About how many bytes of input they have together; see [`Rdd::weight`](crate::rdd::Rdd::weight).
+    pub weight: usize,
+}
+
+/// Idle chunks that the pool keeps for reuse; more are given back to the system.
+const IDLE_CHUNKS_MAX: usize = 8_192;
+
+impl Executor {
+    /// An executor for `config`; its threads start with the first stage that needs them.
+    pub fn new(config: &Config) -> Self {
+        let hasher = match config.hash_seed {
+            Some(seed) => RandomState::with_seed(seed as usize),
+            None => RandomState::new(),
+        };
+        Executor(Arc::new(Inner {
+            config: config.clone(),
+            hasher,
+            chunks: ChunkPool::new(config.segment_bytes, IDLE_CHUNKS_MAX),
+            receivers: AtomicUsize::new(0),
+            pool: OnceLock::new(),
+        }))
+    }
+
+    /// An executor with `threads` compute threads and default settings, for tests and tools.
+    pub fn local(threads: usize) -> Self {
+        Executor::new(&Config::new().master(crate::config::Master::Local(threads.max(1))))
+    }
+
+    /// The settings it was made from.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The hash function of every shuffle of this process.
+    pub fn hasher(&self) -> &RandomState {
+        &self.0.hasher
+    }
+
+    /// Where received and read bytes live.
+    pub fn chunks(&self) -> &ChunkPool {
+        &self.0.chunks
+    }
+
+    /// Leaves `receivers` threads of the master's number to receivers. Has no effect once the first stage has run.
+    pub(crate) fn reserve(&self, receivers: usize) {
+        self.0.receivers.store(receivers, Ordering::Release);
+    }
+
+    /// The threads that run tasks.
+    pub fn threads(&self) -> usize {
+        let all = self.0.config.master.threads();
+        all.saturating_sub(self.0.receivers.load(Ordering::Acquire)).max(1)
+    }
+
+    /// The number of partitions of a shuffle that does not name its own.
+    pub fn default_parallelism(&self) -> usize {
+        match self.0.config.default_parallelism {
+            0 => self.threads(),
+            n => n,
+        }
+    }
+
+    /// Runs one task per partition and returns their results in partition order.
+    ///
+    /// Stages with one partition or little input run on the calling thread. A task that panics or [fails](Task::fail) is tried
+    /// `task.max_failures` times in all.
+    ///
+    /// # Errors
+    /// [`Error::Task`] with the first task that failed for good; [`Error::Stopped`] when the job was cancelled.
+    pub fn run<T: Send>(&self, job: &Job, stage: Stage<'_>, f: impl Fn(&Task) -> T + Sync) -> Result<Vec<T>> {
+        self.run_attempts(job, stage, 0, f)
+    }
+
+    /// The same, for tasks that have been tried `before` times already.
+    pub(crate) fn run_attempts<T: Send>(
+        &self,
+        job: &Job,
+        stage: Stage<'_>,
+        before: usize,
+        f: impl Fn(&Task) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let attempt = |partition| self.attempt(job, stage.name, partition, before, &f);
+        if self.is_light(stage) {
+            return (0..stage.partitions).map(attempt).collect();
+        }
+        self.pool().install(|| (0..stage.partitions).into_par_iter().with_max_len(1).map(attempt).collect())
+    }
+
+    /// The same, for tasks that consume what they work on and so cannot be tried again.
+    pub(crate) fn run_once<T: Send>(
+        &self,
+        job: &Job,
+        stage: Stage<'_>,
+        f: impl Fn(&Task) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        self.run_attempts(job, stage, self.0.config.max_failures - 1, f)
+    }
+
+    /// Runs `f` on a compute thread some time soon.
+    pub(crate) fn spawn(&self, f: impl FnOnce() + Send + 'static) {
+        self.pool().spawn(f);
+    }
+
+    fn is_light(&self, stage: Stage<'_>) -> bool {
+        stage.partitions <= 1 || stage.weight < self.0.config.inline_below_bytes
+    }
+
+    fn attempt<T>(
+        &self,
+        job: &Job,
+        stage: &str,
+        partition: usize,
+        before: usize,
+        f: &(impl Fn(&Task) -> T + Sync),
+    ) -> Result<T> {
+        let attempts = self.0.config.max_failures.max(before + 1);
+        let mut reason = String::new();
+        for attempt in before..attempts {
+            if job.is_cancelled() {
+                return Err(Error::Stopped(format!("{} in batch {}", job.name(), job.time())));
+            }
+            match run_once(job, partition, attempt, f) {
+                Ok(value) => return Ok(value),
+                Err(why) => reason = why,
+            }
+            tracing::warn!(batch = %job.time(), job = job.name(), stage, partition, attempt, %reason, "task failed");
+        }
+        let operator = format!("{stage} of {}", job.name());
+        Err(Error::Task { operator, time: job.time(), partition, attempts, reason })
+    }
+
+    fn pool(&self) -> &ThreadPool {
+        self.0.pool.get_or_init(|| start_pool(&self.0.config, self.threads()))
+    }
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").field("threads", &self.threads()).finish_non_exhaustive()
+    }
+}
+
+fn run_once<T>(job: &Job, partition: usize, attempt: usize, f: &impl Fn(&Task) -> T) -> Result<T, String> {
+    let task = Task::new(job.time(), partition, attempt);
+    let outcome = panics::catch(|| f(&task));
+    text::release_credits();
+    match (outcome, task.take_failure()) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_), Some(reason)) | (Err(reason), _) => Err(reason),
+    }
+}
+
+/// Compute thread `i` is pinned to core `i`; receivers take the cores from the other end.
+fn start_pool(config: &Config, threads: usize) -> ThreadPool {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let pin = config.pin_receivers && threads < cores.len();
+    let builder = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("compute-{i}"))
+        .start_handler(move |i| {
+            if pin {
+                core_affinity::set_for_current(cores[i]);
+            }
+        });
+    #[expect(clippy::expect_used, reason = "a process that cannot start threads cannot run batches")]
+    builder.build().expect("the system refused to start the compute threads")
+}

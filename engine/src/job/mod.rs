@@ -1,0 +1,9 @@
+//! Hop 3: a batch runs as jobs, a job as stages, a stage as one task per partition on the compute cores.
+
+mod executor;
+mod panics;
+mod task;
+
+pub use executor::{Executor, Stage};
+pub(crate) use panics::catch;
+pub use task::{Job, Task};

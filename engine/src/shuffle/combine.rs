@@ -1,0 +1,106 @@
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+use super::Shuffle;
+use super::table::{Part, Table};
+use crate::Result;
+use crate::job::{Executor, Job, Stage};
+use crate::rdd::{Data, Key};
+
+/// Combines the values of each key: Spark's `combineByKey` with map-side combine, on which every keyed aggregation stands.
+pub struct Combine<V, C, Create, Update, Merge> {
+    name: &'static str,
+    partitions: usize,
+    hasher: ahash::RandomState,
+    create: Create,
+    update: Update,
+    merge: Merge,
+    values: PhantomData<fn(V) -> C>,
+}
+
+impl<V, C, Create, Update, Merge> Combine<V, C, Create, Update, Merge>
+where
+    Create: Fn(V) -> C,
+    Update: Fn(C, V) -> C,
+    Merge: Fn(C, C) -> C,
+{
+    /// `create` begins with a key's first value, `update` takes in a further one, `merge` brings two workers' results together.
+    /// `partitions` of 0 stands for the default parallelism.
+    pub fn new(
+        name: &'static str,
+        executor: &Executor,
+        partitions: usize,
+        create: Create,
+        update: Update,
+        merge: Merge,
+    ) -> Self {
+        let partitions = if partitions == 0 { executor.default_parallelism() } else { partitions };
+        let hasher = executor.hasher().clone();
+        Combine { name, partitions, hasher, create, update, merge, values: PhantomData }
+    }
+}
+
+impl<K, V, C, Create, Update, Merge> Shuffle<(K, V)> for Combine<V, C, Create, Update, Merge>
+where
+    K: Key,
+    V: Data,
+    C: Data,
+    Create: Fn(V) -> C + Send + Sync + 'static,
+    Update: Fn(C, V) -> C + Send + Sync + 'static,
+    Merge: Fn(C, C) -> C + Send + Sync + 'static,
+{
+    type Local = Table<K, C>;
+    type Out = (K, C);
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    fn local(&self) -> Table<K, C> {
+        Table::new(self.partitions, self.hasher.clone())
+    }
+
+    #[inline]
+    fn add(&self, local: &mut Table<K, C>, (key, value): (K, V)) {
+        local.upsert(key, value, &self.create, &self.update);
+    }
+
+    fn merge(&self, locals: Vec<Table<K, C>>, executor: &Executor, job: &Job) -> Result<Vec<Vec<(K, C)>>> {
+        let shares = transpose(locals.into_iter().map(Table::into_parts).collect(), self.partitions);
+        let entries: usize = shares.iter().flatten().map(Part::len).sum();
+        let shares: Vec<_> = shares.into_iter().map(Mutex::new).collect();
+        let weight = entries * size_of::<(u64, K, C)>();
+        let stage = Stage { name: self.name, partitions: self.partitions, weight };
+        executor.run_once(job, stage, |task| {
+            let share = std::mem::take(&mut *shares[task.partition()].lock().unwrap_or_else(PoisonError::into_inner));
+            self.merge_share(share)
+        })
+    }
+}
+
+impl<V, C, Create, Update, Merge: Fn(C, C) -> C> Combine<V, C, Create, Update, Merge> {
+    /// Merges the workers' parts of one partition into the largest of them.
+    fn merge_share<K: Key>(&self, mut share: Vec<Part<K, C>>) -> Vec<(K, C)> {
+        let Some(largest) = (0..share.len()).max_by_key(|&i| share[i].len()) else { return Vec::new() };
+        let mut base = share.swap_remove(largest);
+        for other in share {
+            base.absorb(other, &self.merge);
+        }
+        base.into_pairs()
+    }
+}
+
+/// From one list of partitions per worker to one list of workers' parts per partition.
+pub(super) fn transpose<P>(workers: Vec<Vec<P>>, partitions: usize) -> Vec<Vec<P>> {
+    let mut shares: Vec<Vec<P>> = (0..partitions).map(|_| Vec::with_capacity(workers.len())).collect();
+    for parts in workers {
+        for (share, part) in shares.iter_mut().zip(parts) {
+            share.push(part);
+        }
+    }
+    shares
+}
