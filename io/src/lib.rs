@@ -1,1 +1,3 @@
-//! (being written)
+//! The outside world of Millstream: sources, sinks and formats.
+
+pub mod format;
