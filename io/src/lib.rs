@@ -1,3 +1,4 @@
 //! The outside world of Millstream: sources, sinks and formats.
 
+pub mod file;
 pub mod format;
