@@ -106,8 +106,8 @@ impl OutputFolder {
     ///
     /// # Errors
     /// If a part was begun and not finished, or the file system refuses. The old folder, if any, is then
-    /// still or again in its place. The one exception is a parent folder that cannot be synced: the new folder is
-    /// visible, but a crash of the machine may take it back.
+    /// still or again in its place, but for two errors that say so: it could not be put back and is hidden
+    /// until the next attempt, or the new folder is visible but its parent could not be synced.
     pub fn commit(self) -> io::Result<()> {
         self.refuse_unfinished()?;
         refuse_file(&self.path)?;
