@@ -1,1 +1,4 @@
-//! (being written)
+//! The outside world of Millstream: sources, sinks and formats.
+
+pub mod file;
+pub mod format;

@@ -1,0 +1,249 @@
+use super::*;
+use std::thread;
+use tempfile::TempDir;
+
+/// The names in a folder, hidden ones too, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn write_part(folder: &OutputFolder, partition: usize, text: &str) {
+    let mut part = folder.writer(partition).unwrap();
+    part.write_all(text.as_bytes()).unwrap();
+    part.finish().unwrap();
+}
+
+/// A folder for tests, and the path of the output in it.
+fn output() -> (TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("counts-1000");
+    (parent, path)
+}
+
+fn committed(path: &Path, text: &str) {
+    let folder = OutputFolder::begin(path).unwrap();
+    write_part(&folder, 0, text);
+    folder.commit().unwrap();
+}
+
+#[test]
+fn a_folder_appears_whole_at_commit() {
+    let (parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    write_part(&folder, 0, "a\n");
+    write_part(&folder, 100_000, "b\n");
+    assert_eq!(names(parent.path()), [".counts-1000.tmp"]);
+
+    folder.commit().unwrap();
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(names(&path), ["_SUCCESS", "part-00000", "part-100000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "a\n");
+    assert_eq!(fs::metadata(path.join("_SUCCESS")).unwrap().len(), 0);
+}
+
+#[test]
+fn an_empty_batch_is_a_folder_too() {
+    let (_parent, path) = output();
+    OutputFolder::begin(&path).unwrap().commit().unwrap();
+    assert_eq!(names(&path), ["_SUCCESS"]);
+}
+
+#[test]
+fn parent_folders_are_created() {
+    let (parent, _) = output();
+    let path = parent.path().join("a/b/counts-1000");
+    committed(&path, "a\n");
+    assert_eq!(names(&path), ["_SUCCESS", "part-00000"]);
+}
+
+#[test]
+fn abort_and_drop_leave_nothing() {
+    let (parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    write_part(&folder, 0, "a\n");
+    folder.abort().unwrap();
+    assert!(names(parent.path()).is_empty());
+
+    write_part(&OutputFolder::begin(&path).unwrap(), 0, "a\n");
+    assert!(names(parent.path()).is_empty());
+}
+
+#[test]
+fn an_aborted_attempt_leaves_the_old_output() {
+    let (parent, path) = output();
+    committed(&path, "old\n");
+    let folder = OutputFolder::begin(&path).unwrap();
+    write_part(&folder, 0, "new\n");
+    folder.abort().unwrap();
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "old\n");
+}
+
+#[test]
+fn a_repeated_batch_replaces_and_never_doubles() {
+    let (parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    write_part(&folder, 0, "old\n");
+    write_part(&folder, 1, "old\n");
+    folder.commit().unwrap();
+
+    committed(&path, "new\n");
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(names(&path), ["_SUCCESS", "part-00000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "new\n");
+}
+
+#[test]
+fn threads_write_their_parts_at_once() {
+    let (_parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    thread::scope(|scope| {
+        for partition in 0..8 {
+            let folder = &folder;
+            scope.spawn(move || write_part(folder, partition, &format!("{partition}\n").repeat(50_000)));
+        }
+    });
+    folder.commit().unwrap();
+    for partition in 0..8 {
+        let text = fs::read_to_string(path.join(format!("part-{partition:05}"))).unwrap();
+        assert!(text.lines().count() == 50_000 && text.lines().all(|line| line == partition.to_string()));
+    }
+}
+
+#[test]
+fn a_partition_tried_again_begins_from_nothing() {
+    let (_parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    let mut first = folder.writer(0).unwrap();
+    first.write_all(b"first, and long\n").unwrap();
+    first.flush().unwrap();
+    let mut second = folder.writer(0).unwrap();
+    first.write_all(b"late\n").unwrap();
+    second.write_all(b"second\n").unwrap();
+
+    let error = first.finish().unwrap_err().to_string();
+    assert!(error.contains("a later attempt has replaced this one"), "{error}");
+    second.finish().unwrap();
+    folder.commit().unwrap();
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "second\n");
+}
+
+#[test]
+fn an_unfinished_part_is_not_committed() {
+    let (parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    write_part(&folder, 0, "a\n");
+    folder.writer(7).unwrap().write_all(b"b\n").unwrap();
+    let error = folder.commit().unwrap_err().to_string();
+    assert!(error.contains("partition 7 was begun and not finished"), "{error}");
+    assert!(names(parent.path()).is_empty());
+}
+
+#[test]
+fn remains_of_a_crash_are_cleared_away() {
+    let (parent, path) = output();
+    committed(&path, "old\n");
+    fs::create_dir_all(parent.path().join(".counts-1000.tmp/1-0")).unwrap();
+    fs::write(parent.path().join(".counts-1000.tmp/1-0/part-00000"), "torn").unwrap();
+    fs::create_dir(parent.path().join(".counts-1000.old")).unwrap();
+    fs::create_dir(parent.path().join(".counts-1000.txt.tmp")).unwrap();
+
+    let folder = OutputFolder::begin(&path).unwrap();
+    assert_eq!(names(parent.path()), [".counts-1000.tmp", ".counts-1000.txt.tmp", "counts-1000"]);
+    folder.commit().unwrap();
+    assert_eq!(names(parent.path()), [".counts-1000.txt.tmp", "counts-1000"]);
+}
+
+#[test]
+fn a_crash_between_the_renames_is_undone() {
+    let (parent, path) = output();
+    committed(&path, "old\n");
+    fs::rename(&path, parent.path().join(".counts-1000.old")).unwrap();
+
+    let folder = OutputFolder::begin(&path).unwrap();
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "old\n");
+    drop(folder);
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+}
+
+#[test]
+fn the_last_attempt_wins() {
+    let (parent, path) = output();
+    let first = OutputFolder::begin(&path).unwrap();
+    write_part(&first, 0, "first\n");
+    let second = OutputFolder::begin(&path).unwrap();
+    write_part(&second, 0, "second\n");
+    assert!(first.writer(1).is_err());
+    assert!(first.commit().is_err());
+
+    second.commit().unwrap();
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "second\n");
+}
+
+#[test]
+fn a_file_at_the_path_is_not_touched() {
+    let (parent, path) = output();
+    fs::write(&path, "precious").unwrap();
+    let error = OutputFolder::begin(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("move the file away"), "{error}");
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn a_file_that_appears_at_the_path_is_not_touched() {
+    let (parent, path) = output();
+    let folder = OutputFolder::begin(&path).unwrap();
+    fs::write(&path, "precious").unwrap();
+    assert_eq!(folder.commit().unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+}
+
+#[test]
+fn a_failed_rename_puts_the_old_output_back() {
+    let (parent, path) = output();
+    committed(&path, "old\n");
+    let folder = OutputFolder::begin(&path).unwrap();
+    fs::remove_dir_all(&folder.temporary).unwrap();
+    let error = folder.rename_into_place().unwrap_err().to_string();
+    assert!(error.starts_with("cannot make visible"), "{error}");
+    drop(folder);
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "old\n");
+}
+
+/// A parent that nobody can write, root neither.
+#[test]
+fn a_parent_that_cannot_be_written_is_named() {
+    let (parent, _) = output();
+    let file = parent.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = OutputFolder::begin(file.join("counts-1000")).unwrap_err().to_string();
+    assert!(error.contains(file.to_str().unwrap()) && error.contains("run the batch again"), "{error}");
+}
+
+#[test]
+fn a_path_without_a_name_is_refused() {
+    let (parent, _) = output();
+    let error = OutputFolder::begin(parent.path().join("..")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+/// The vector "output file names".
+#[test]
+fn batches_are_named_as_in_spark() {
+    for (prefix, suffix, time_ms, expected) in [
+        ("spark", "", 12_345_678_910, "spark-12345678910"),
+        ("spark", "tmp", 12_345_678_910, "spark-12345678910.tmp"),
+        ("", "", 5, "5"),
+        ("", "txt", 5, "5.txt"),
+        ("out/x", "", 1000, "out/x-1000"),
+    ] {
+        assert_eq!(batch_path(prefix, suffix, time_ms), Path::new(expected));
+    }
+}

@@ -1,0 +1,3 @@
+//! Files and folders on the local file system.
+
+pub mod commit;
