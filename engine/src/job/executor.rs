@@ -22,6 +22,8 @@ struct Inner {
     /// Cores that receivers occupy; set once, before the first task.
     receivers: AtomicUsize,
     pool: OnceLock<ThreadPool>,
+    /// Stages that wait for compute threads or run on them; eager work makes way for them.
+    stages: AtomicUsize,
 }
 
 /// What is run in one go: one task per partition.
@@ -51,6 +53,7 @@ impl Executor {
             chunks: ChunkPool::new(config.segment_bytes, IDLE_CHUNKS_MAX),
             receivers: AtomicUsize::new(0),
             pool: OnceLock::new(),
+            stages: AtomicUsize::new(0),
         }))
     }
 
@@ -116,7 +119,17 @@ impl Executor {
         if self.is_light(stage) {
             return (0..stage.partitions).map(attempt).collect();
         }
-        self.pool().install(|| (0..stage.partitions).into_par_iter().with_max_len(1).map(attempt).collect())
+        self.0.stages.fetch_add(1, Ordering::AcqRel);
+        let results = self
+            .pool()
+            .install(|| (0..stage.partitions).into_par_iter().with_max_len(1).map(attempt).collect());
+        self.0.stages.fetch_sub(1, Ordering::AcqRel);
+        results
+    }
+
+    /// True while a stage of a job wants the compute threads.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.stages.load(Ordering::Acquire) > 0
     }
 
     /// The same, for tasks that consume what they work on and so cannot be tried again.

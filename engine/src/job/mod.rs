@@ -1,9 +1,12 @@
 //! Hop 3: a batch runs as jobs, a job as stages, a stage as one task per partition on the compute cores.
 
+pub(crate) mod current;
 mod executor;
 mod panics;
+mod scheduler;
 mod task;
 
 pub use executor::{Executor, Stage};
 pub(crate) use panics::catch;
+pub(crate) use scheduler::{JobSet, Outcome, OutputJob, Scheduler};
 pub use task::{Job, Task};

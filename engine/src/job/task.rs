@@ -24,6 +24,11 @@ impl Job {
         Job { time, name: name.into(), cancelled }
     }
 
+    /// The job that runs on this thread; outside of an output operation, a job of its own.
+    pub fn current() -> Self {
+        super::current::job()
+    }
+
     /// The time of the batch.
     pub fn time(&self) -> Time {
         self.time

@@ -20,6 +20,7 @@ pub use fold::Fold;
 pub(crate) use locals::Locals;
 pub use table::partition_of;
 pub use wide::Wide;
+pub(crate) use wide::{Collected, collect_partition};
 
 use crate::Result;
 use crate::job::{Executor, Job};

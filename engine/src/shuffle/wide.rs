@@ -88,7 +88,7 @@ impl<R: Rdd, S: Shuffle<R::Item>> ShuffleStage<R, S> {
             if locals.torn().is_some() {
                 return;
             }
-            collect_partition(&self.parent, &*self.shuffle, task, locals);
+            collect_partition(&self.parent, &*self.shuffle, task.partition(), task, locals);
         })?;
         Ok(())
     }
@@ -106,10 +106,11 @@ impl<R: Rdd, S: Shuffle<R::Item>> ShuffleStage<R, S> {
     }
 }
 
-/// Computes the task's partition of `rdd` into this worker's collection; a failure tears the collections.
+/// Computes a partition of `rdd` into this worker's collection; a failure tears the collections.
 pub(crate) fn collect_partition<R: Rdd, S: Shuffle<R::Item>>(
     rdd: &R,
     shuffle: &S,
+    partition: usize,
     task: &Task,
     locals: &Locals<S::Local>,
 ) {
@@ -117,7 +118,7 @@ pub(crate) fn collect_partition<R: Rdd, S: Shuffle<R::Item>>(
         locals.with(
             || shuffle.local(),
             |local| {
-                let _ = rdd.compute(task.partition(), task, |item| {
+                let _ = rdd.compute(partition, task, |item| {
                     shuffle.add(local, item);
                     Flow::Continue(())
                 });

@@ -1,0 +1,311 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::Time;
+use crate::job::{Executor, Job, Stage};
+use crate::receive::Segment;
+use crate::receive::ring::Consumer;
+
+/// The map side of a shuffle that takes segments of a batch while the batch is open.
+pub(crate) trait EagerSide: Send + Sync {
+    /// Collects the records of the batch's `index`-th segment.
+    fn collect(&self, batch: &BatchBlocks, index: usize, segment: &Segment);
+    /// Drops what was collected for a batch that is complete.
+    fn forget(&self, batch: u64);
+}
+
+/// Knows which received segment belongs to which batch of one receiver.
+///
+/// Sealed segments come through the receiver's ring and join the *open* batch: when a compute thread looks for work, when the
+/// ring fills up, at the latest when the batch is closed. Closing a batch gives it all segments that are
+/// in the ring at that moment, and opens the next one. So every sealed segment is in exactly one batch, and none is lost.
+pub struct BlockTracker {
+    executor: Executor,
+    batch_interval: Duration,
+    state: Mutex<State>,
+    eager: Mutex<Vec<Arc<dyn EagerSide>>>,
+    /// True while a compute thread is asked to empty the ring.
+    summoned: AtomicBool,
+    held_bytes: AtomicUsize,
+    max_held_bytes: usize,
+}
+
+struct State {
+    ring: Consumer<Segment>,
+    open: Arc<BatchBlocks>,
+    closed: BTreeMap<Time, Arc<BatchBlocks>>,
+}
+
+impl State {
+    /// Moves what is in the ring into the open batch.
+    fn take_ring(&mut self) {
+        while let Some(segment) = self.ring.try_pop() {
+            self.open.segments().all.push(segment);
+        }
+    }
+}
+
+/// The segments of one batch of one receiver.
+pub struct BatchBlocks {
+    sequence: u64,
+    time: Mutex<Time>,
+    segments: Mutex<Segments>,
+    settled: Condvar,
+}
+
+#[derive(Default)]
+struct Segments {
+    all: Vec<Segment>,
+    /// Segments before this one have been given to a thread for eager collection.
+    claimed: usize,
+    /// Threads that are collecting a claimed segment now.
+    working: usize,
+}
+
+/// A segment that the claiming thread collects.
+struct Claim {
+    index: usize,
+    segment: Segment,
+    more: bool,
+}
+
+/// What a batch of one receiver holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Records, as the receiver counted them.
+    pub records: u64,
+    /// Bytes of the segments.
+    pub bytes: u64,
+}
+
+/// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
+const EAGER_BYTES_MIN: usize = 32 << 10;
+
+impl BlockTracker {
+    /// A tracker of the segments that come through `ring`.
+    pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
+        let max_held_bytes = executor.config().max_held_bytes;
+        Arc::new(BlockTracker {
+            executor,
+            batch_interval,
+            state: Mutex::new(State { ring, open: BatchBlocks::open(0, Time::default()), closed: BTreeMap::new() }),
+            eager: Mutex::default(),
+            summoned: AtomicBool::new(false),
+            held_bytes: AtomicUsize::new(0),
+            max_held_bytes,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    pub(crate) fn add_eager(&self, side: Arc<dyn EagerSide>) {
+        self.eager.lock().unwrap_or_else(PoisonError::into_inner).push(side);
+    }
+
+    fn eager(&self) -> Vec<Arc<dyn EagerSide>> {
+        self.eager.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True while the receiver may read on: what it has handed over and no batch has finished stays below
+    /// `receiver.max_held_bytes`.
+    pub fn has_room(&self) -> bool {
+        self.held_bytes.load(Ordering::Acquire) < self.max_held_bytes
+    }
+
+    /// Bytes that were received and belong to no completed batch.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Acquire)
+    }
+
+    /// Called by the receiver before it pushes a segment of `bytes` bytes into the ring.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Called by the receiver after it pushed a segment: has a compute thread come for it, if it is worth the way.
+    pub(crate) fn arrived(self: &Arc<Self>, bytes: usize) {
+        if bytes >= EAGER_BYTES_MIN {
+            self.summon();
+        }
+    }
+
+    /// Called by the receiver when the ring is full: all compute threads have other work, or there is no eager shuffle.
+    pub(crate) fn take_ring(&self) {
+        self.state().take_ring();
+    }
+
+    /// Asks for a compute thread to collect what has arrived.
+    pub(crate) fn summon(self: &Arc<Self>) {
+        if !self.eager().is_empty() && !self.summoned.swap(true, Ordering::AcqRel) {
+            let tracker = Arc::clone(self);
+            self.executor.spawn(move || tracker.collect_eagerly());
+        }
+    }
+
+    /// Runs on a compute thread: collects segments of the open batch until there are none, or a job wants the thread.
+    fn collect_eagerly(self: &Arc<Self>) {
+        self.summoned.store(false, Ordering::Release);
+        let eager = self.eager();
+        while !self.executor.is_wanted()
+            && let Some((batch, claim)) = self.claim()
+        {
+            if claim.more {
+                self.summon();
+            }
+            eager.iter().for_each(|side| side.collect(&batch, claim.index, &claim.segment));
+            drop(claim);
+            crate::text::release_credits();
+            batch.release_claims(1);
+        }
+    }
+
+    /// Gives the caller the next segment of the open batch that nobody has collected.
+    fn claim(&self) -> Option<(Arc<BatchBlocks>, Claim)> {
+        let mut state = self.state();
+        state.take_ring();
+        let batch = Arc::clone(&state.open);
+        let claim = batch.claim_next()?;
+        Some((batch, claim))
+    }
+
+    /// Closes the open batch under the name `time`. A time that is not after the last one changes nothing.
+    pub(crate) fn allocate(&self, time: Time) -> Received {
+        let mut state = self.state();
+        if state.closed.last_key_value().is_some_and(|(last, _)| *last >= time) {
+            return Received::default();
+        }
+        state.take_ring();
+        let next = BatchBlocks::open(state.open.sequence + 1, time + self.batch_interval);
+        let closed = std::mem::replace(&mut state.open, next);
+        *closed.time.lock().unwrap_or_else(PoisonError::into_inner) = time;
+        let received = closed.received();
+        state.closed.insert(time, closed);
+        received
+    }
+
+    /// The segments of the batch at `time`, once it is closed and until it is forgotten.
+    pub(crate) fn blocks_of(&self, time: Time) -> Option<Arc<BatchBlocks>> {
+        self.state().closed.get(&time).cloned()
+    }
+
+    /// True when there are segments that belong to no closed batch.
+    pub(crate) fn has_unallocated(&self) -> bool {
+        let state = self.state();
+        !state.ring.is_empty() || !state.open.is_empty()
+    }
+
+    /// Collects what is left of a closed batch and waits for the threads that are still at it.
+    pub(crate) fn finish_eager(&self, batch: &BatchBlocks) {
+        let eager = self.eager();
+        let left = batch.claim_rest();
+        let weight = left.iter().map(|(_, segment)| segment.len()).sum();
+        let stage = Stage { name: "eager map side", partitions: left.len(), weight };
+        let job = Job::new(batch.time(), "eager map side");
+        let outcome = self.executor.run(&job, stage, |task| {
+            let (index, segment) = &left[task.partition()];
+            eager.iter().for_each(|side| side.collect(batch, *index, segment));
+        });
+        batch.release_claims(left.len());
+        debug_assert!(outcome.is_ok(), "eager sides catch what user code does");
+        batch.wait_until_settled();
+    }
+
+    /// Drops the batches up to `time`; their bytes make room for new ones.
+    pub(crate) fn forget(&self, time: Time) {
+        let mut state = self.state();
+        let later = state.closed.split_off(&(time + Duration::from_millis(1)));
+        let complete = std::mem::replace(&mut state.closed, later);
+        drop(state);
+        let eager = self.eager();
+        for batch in complete.values() {
+            eager.iter().for_each(|side| side.forget(batch.sequence));
+            self.held_bytes.fetch_sub(batch.received().bytes as usize, Ordering::AcqRel);
+        }
+    }
+}
+
+impl std::fmt::Debug for BlockTracker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockTracker").field("held_bytes", &self.held_bytes()).finish_non_exhaustive()
+    }
+}
+
+impl BatchBlocks {
+    fn open(sequence: u64, time: Time) -> Arc<Self> {
+        Arc::new(BatchBlocks {
+            sequence,
+            time: Mutex::new(time),
+            segments: Mutex::default(),
+            settled: Condvar::new(),
+        })
+    }
+
+    fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which batch of the receiver this is, from 0.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The time of the batch; while it is open, the time it will have.
+    pub fn time(&self) -> Time {
+        *self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All segments in the order in which they came.
+    pub fn all(&self) -> Vec<Segment> {
+        self.segments().all.clone()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.segments().all.is_empty()
+    }
+
+    fn received(&self) -> Received {
+        self.segments().all.iter().fold(Received::default(), |sum, segment| Received {
+            records: sum.records + segment.records(),
+            bytes: sum.bytes + segment.len() as u64,
+        })
+    }
+
+    fn claim_next(&self) -> Option<Claim> {
+        let mut segments = self.segments();
+        let index = segments.claimed;
+        let segment = segments.all.get(index)?.clone();
+        segments.claimed += 1;
+        segments.working += 1;
+        Some(Claim { index, segment, more: segments.claimed < segments.all.len() })
+    }
+
+    fn claim_rest(&self) -> Vec<(usize, Segment)> {
+        let mut segments = self.segments();
+        let rest: Vec<_> = segments.all.iter().cloned().enumerate().skip(segments.claimed).collect();
+        segments.claimed = segments.all.len();
+        segments.working += rest.len();
+        rest
+    }
+
+    fn release_claims(&self, claims: usize) {
+        let mut segments = self.segments();
+        segments.working -= claims;
+        if segments.working == 0 {
+            self.settled.notify_all();
+        }
+    }
+
+    fn wait_until_settled(&self) {
+        let segments = self.segments();
+        let settled = self.settled.wait_while(segments, |segments| segments.working > 0);
+        drop(settled.unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,11 @@
+//! The front door: a [`StreamingContext`] holds the graph a program builds, starts it, and stops it.
+
+mod active;
+mod lifecycle;
+mod running;
+mod shutdown;
+mod streaming_context;
+mod termination;
+
+pub use lifecycle::ContextState;
+pub use streaming_context::StreamingContext;

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::batch::{Generator, RecurringTimer};
+use crate::clock::Clock;
+use crate::graph::Graph;
+use crate::job::Scheduler;
+use crate::observe::{Event, ListenerBus};
+use crate::receive::ReceiverStream;
+use crate::{Error, Result, Time};
+
+/// The threads of an active context.
+pub(super) struct Running {
+    graph: Arc<Graph>,
+    pub(super) scheduler: Arc<Scheduler>,
+    generator: Arc<Generator>,
+    timer: RecurringTimer,
+    zero: Time,
+}
+
+/// How often a stopping context looks whether its receivers have stopped.
+const STOP_CHECK: Duration = Duration::from_millis(1);
+
+impl Running {
+    /// Starts everything, in the order in which records flow backwards: jobs, receivers, batches.
+    pub(super) fn start(
+        graph: &Arc<Graph>,
+        scheduler: Arc<Scheduler>,
+        bus: &Arc<ListenerBus>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let receivers = graph.receivers();
+        reserve_cores(graph, receivers.len())?;
+        let generator =
+            Arc::new(Generator::new(Arc::clone(graph), Arc::clone(&scheduler), Arc::clone(clock)));
+        let ticks = Arc::clone(&generator);
+        let interval = graph.batch_interval();
+        let timer = RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| ticks.generate(time));
+        let first = timer.start_time();
+        let zero = first - interval;
+        graph.start(zero)?;
+        scheduler.start(graph.executor().config())?;
+        bus.post(Event::StreamingStarted(clock.now()));
+        start_receivers(graph, &receivers, bus, clock)?;
+        timer.start(first)?;
+        Ok(Running { graph: Arc::clone(graph), scheduler, generator, timer, zero })
+    }
+
+    /// Receivers stop and hand over what they have; one last batch takes it; all batches are processed; inputs stop.
+    pub(super) fn stop(&self, graceful: bool) {
+        let config = self.graph.executor().config();
+        let receivers = self.graph.receivers();
+        receivers.iter().for_each(|receiver| receiver.ask_to_stop());
+        if !wait_for_receivers(&receivers, config.stop_timeout) {
+            tracing::warn!("a receiver did not stop in time; what it still holds is lost");
+        }
+        let last = self.timer.stop(true).unwrap_or(self.zero);
+        if graceful && self.graph.trackers().iter().any(|tracker| tracker.has_unallocated()) {
+            self.generator.generate(last + self.graph.batch_interval());
+        }
+        let grace = if graceful { config.effective_graceful_stop_timeout() } else { Duration::ZERO };
+        self.scheduler.stop(grace);
+        self.graph.stop();
+    }
+}
+
+fn reserve_cores(graph: &Graph, receivers: usize) -> Result<()> {
+    let executor = graph.executor();
+    let master = executor.config().master;
+    if receivers > 0 && master.threads() <= receivers {
+        return Err(Error::Config(format!(
+            "master {master} gives {} thread(s), and each of the {receivers} receiver(s) takes one for itself, so that none is \
+             left to process what they receive. Use local[{}] or more.",
+            master.threads(),
+            receivers + 1
+        )));
+    }
+    executor.reserve(receivers);
+    Ok(())
+}
+
+/// Receiver `i` gets the `i`-th core from the end, when the machine has a core for every thread of the master.
+fn start_receivers(
+    graph: &Graph,
+    receivers: &[Arc<dyn ReceiverStream>],
+    bus: &Arc<ListenerBus>,
+    clock: &Arc<dyn Clock>,
+) -> Result<()> {
+    let config = graph.executor().config();
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let pin = config.pin_receivers && cores.len() >= config.master.threads();
+    for (i, receiver) in receivers.iter().enumerate() {
+        let core = if pin { cores.iter().rev().nth(i).map(|core| core.id) } else { None };
+        receiver.start(Arc::clone(bus), Arc::clone(clock), core)?;
+    }
+    Ok(())
+}
+
+fn wait_for_receivers(receivers: &[Arc<dyn ReceiverStream>], timeout: Duration) -> bool {
+    let end = Instant::now() + timeout;
+    while !receivers.iter().all(|receiver| receiver.is_stopped()) {
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(STOP_CHECK);
+    }
+    true
+}

@@ -1,0 +1,314 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::running::Running;
+use super::termination::Termination;
+use super::{ContextState, active, shutdown};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::graph::{DStream, Graph, InputStream};
+use crate::job::{Executor, Outcome, Scheduler, current};
+use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
+use crate::rdd::{Data, Parallelized};
+use crate::receive::{Blocks, Receiver, receiver_stream};
+use crate::{Error, Result};
+
+/// A streaming program: its streams, its output operations, and the threads that run them once it is started.
+///
+/// Clones are the same context. The life of a context has three states ([`ContextState`]): streams are added while it is
+/// *initialized*; [`start`](Self::start) makes it *active* and fixes the graph; [`stop`](Self::stop) ends it for good. Only one
+/// context per process may be active.
+#[derive(Clone)]
+pub struct StreamingContext(Arc<Inner>);
+
+struct Inner {
+    graph: Arc<Graph>,
+    clock: Arc<dyn Clock>,
+    bus: Arc<ListenerBus>,
+    accumulators: AccumulatorRegistry,
+    termination: Arc<Termination>,
+    /// False for test contexts, of which many may be active side by side.
+    exclusive: bool,
+    state: Mutex<State>,
+    /// Held by the thread that stops the context, so that a second one waits for it.
+    stopping: Mutex<()>,
+}
+
+struct State {
+    lifecycle: ContextState,
+    running: Option<Arc<Running>>,
+}
+
+impl StreamingContext {
+    /// A context with the settings of `config`.
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn new(config: Config) -> Result<Self> {
+        StreamingContext::with_clock(config, Arc::new(SystemClock), true)
+    }
+
+    /// A context with another clock; one that is not `exclusive` may be active beside others.
+    pub(crate) fn with_clock(config: Config, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self> {
+        config.validate()?;
+        let graph = Arc::new(Graph::new(Executor::new(&config), config.batch_interval));
+        Ok(StreamingContext(Arc::new(Inner {
+            graph,
+            clock,
+            bus: Arc::new(ListenerBus::start()?),
+            accumulators: AccumulatorRegistry::default(),
+            termination: Arc::default(),
+            exclusive,
+            state: Mutex::new(State { lifecycle: ContextState::Initialized, running: None }),
+            stopping: Mutex::default(),
+        })))
+    }
+
+    /// The active context of this process.
+    pub fn get_active() -> Option<Self> {
+        active::get()
+    }
+
+    /// The active context, or a new one made by `create`.
+    ///
+    /// # Errors
+    /// When `create` fails.
+    pub fn get_active_or_create(create: impl FnOnce() -> Result<Self>) -> Result<Self> {
+        active::get().map_or_else(create, Ok)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_same(&self, other: &StreamingContext) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where the context is in its life.
+    pub fn lifecycle(&self) -> ContextState {
+        self.state().lifecycle
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        self.0.graph.executor().config()
+    }
+
+    /// The compute cores and limits.
+    pub fn executor(&self) -> &Executor {
+        self.0.graph.executor()
+    }
+
+    /// The number of input streams, which is the id of the next one.
+    pub fn num_input_streams(&self) -> usize {
+        self.0.graph.num_inputs()
+    }
+
+    /// The records of a collection as an RDD with `partitions` partitions (0: the default parallelism).
+    pub fn parallelize<T: Data>(&self, records: impl IntoIterator<Item = T>, partitions: usize) -> Parallelized<T> {
+        let executor = self.executor().clone();
+        let partitions = if partitions == 0 { executor.default_parallelism() } else { partitions };
+        Parallelized::new(executor, records.into_iter().collect(), partitions)
+    }
+
+    /// A value that all tasks read.
+    pub fn broadcast<T>(&self, value: T) -> Broadcast<T> {
+        Broadcast::new(value)
+    }
+
+    /// The accumulators of this context; named ones are shown to listeners with every batch.
+    pub fn accumulators(&self) -> &AccumulatorRegistry {
+        &self.0.accumulators
+    }
+
+    /// A stream of the batches that `input` makes.
+    ///
+    /// # Errors
+    /// After the context has started.
+    #[track_caller]
+    pub fn input_stream<I: InputStream>(&self, name: &str, input: I) -> Result<DStream<I::Rdd>> {
+        self.0.graph.add_input(name, input)
+    }
+
+    /// A stream of what `receiver` stores.
+    ///
+    /// # Errors
+    /// After the context has started.
+    #[track_caller]
+    pub fn receiver_stream<R: Receiver>(&self, receiver: R) -> Result<DStream<Blocks<R::Format>>> {
+        receiver_stream(&self.0.graph, receiver)
+    }
+
+    /// Has every stream keep its RDDs at least this long.
+    ///
+    /// # Errors
+    /// When it was set before, or after the context has started.
+    pub fn remember(&self, duration: Duration) -> Result<()> {
+        self.0.graph.remember(duration)
+    }
+
+    /// Adds a listener to what happens to batches and receivers.
+    pub fn add_listener(&self, listener: Arc<dyn StreamingListener>) -> ListenerId {
+        self.0.bus.add(listener)
+    }
+
+    /// Removes a listener; false when it was not there.
+    pub fn remove_listener(&self, id: ListenerId) -> bool {
+        self.0.bus.remove(id)
+    }
+
+    /// Starts the receivers and the batches. Starting an active context again changes nothing.
+    ///
+    /// # Errors
+    /// When the graph is wrong or has no output operation, when receivers would leave no thread to process their data, when an
+    /// input cannot be started, when another context is active, or when this one has been stopped. The context is then stopped.
+    pub fn start(&self) -> Result<()> {
+        let mut state = self.state();
+        match state.lifecycle {
+            ContextState::Initialized => (),
+            ContextState::Active => {
+                tracing::warn!("StreamingContext has already been started");
+                return Ok(());
+            }
+            ContextState::Stopped => {
+                return Err(Error::State("StreamingContext has already been stopped".to_owned()));
+            }
+        }
+        match self.try_start() {
+            Ok(running) => {
+                *state = State { lifecycle: ContextState::Active, running: Some(Arc::new(running)) };
+                Ok(())
+            }
+            Err(error) => {
+                state.lifecycle = ContextState::Stopped;
+                drop(state);
+                self.release();
+                Err(error)
+            }
+        }
+    }
+
+    fn try_start(&self) -> Result<Running> {
+        let inner = &self.0;
+        inner.graph.validate()?;
+        if inner.exclusive {
+            active::set(self)?;
+            if self.config().stop_gracefully_on_shutdown {
+                shutdown::install();
+            }
+        }
+        let outcome = ContextOutcome { context: Arc::downgrade(inner), termination: Arc::clone(&inner.termination) };
+        let scheduler = Scheduler::new(
+            Arc::clone(&inner.graph),
+            Arc::clone(&inner.bus),
+            Arc::clone(&inner.clock),
+            inner.accumulators.clone(),
+            Box::new(outcome),
+        );
+        Running::start(&inner.graph, scheduler, &inner.bus, &inner.clock)
+    }
+
+    /// Blocks until the context is stopped.
+    ///
+    /// # Errors
+    /// The first error that stopped it.
+    pub fn await_termination(&self) -> Result<()> {
+        self.0.termination.wait(None).map(|_| ())
+    }
+
+    /// The same for `timeout` at the most; true when the context was stopped.
+    ///
+    /// # Errors
+    /// The first error that stopped it.
+    pub fn await_termination_or_timeout(&self, timeout: Duration) -> Result<bool> {
+        self.0.termination.wait(Some(timeout))
+    }
+
+    /// Blocks until every input has come to its end and all its records are processed, then stops the context. Endless inputs
+    /// (sockets, directories) have no end: this then waits like [`await_termination`](Self::await_termination).
+    ///
+    /// # Errors
+    /// The first error that stopped it.
+    pub fn await_end(&self) -> Result<()> {
+        self.0.termination.wait_for_end()?;
+        self.stop(true)
+    }
+
+    /// Stops the context. `graceful`: receivers stop first, and everything received is processed, within
+    /// `graceful_stop_timeout`. Otherwise running tasks are the last, and what was received and not processed is dropped.
+    ///
+    /// It may be called in any state and from any thread; from an output operation it returns at once and stops behind it.
+    ///
+    /// # Errors
+    /// Inside a listener's callback.
+    pub fn stop(&self, graceful: bool) -> Result<()> {
+        if self.0.bus.on_bus_thread() {
+            return Err(Error::State("Cannot stop StreamingContext within listener bus thread.".to_owned()));
+        }
+        if current::is_inside() {
+            let context = self.clone();
+            std::thread::spawn(move || context.stop(graceful));
+            return Ok(());
+        }
+        let _stopping = self.0.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = {
+            let mut state = self.state();
+            if state.lifecycle == ContextState::Stopped && state.running.is_none() {
+                return Ok(());
+            }
+            state.lifecycle = ContextState::Stopped;
+            state.running.take()
+        };
+        if let Some(running) = running {
+            running.stop(graceful);
+        }
+        self.release();
+        Ok(())
+    }
+
+    pub(super) fn stop_after_signal(&self) {
+        if let Err(error) = self.stop(self.config().stop_gracefully_on_shutdown) {
+            tracing::error!(%error, "the context could not be stopped");
+        }
+    }
+
+    /// Lets go of everything that a context holds beside its running threads.
+    fn release(&self) {
+        self.0.graph.stop();
+        active::clear(self);
+        if let Err(error) = self.0.bus.stop() {
+            tracing::warn!(%error, "listeners were cut off");
+        }
+        self.0.termination.stopped();
+    }
+
+    pub(crate) fn scheduler(&self) -> Option<Arc<Scheduler>> {
+        self.state().running.as_ref().map(|running| Arc::clone(&running.scheduler))
+    }
+}
+
+impl std::fmt::Debug for StreamingContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamingContext").field("state", &self.lifecycle()).field("graph", &self.0.graph).finish()
+    }
+}
+
+struct ContextOutcome {
+    context: Weak<Inner>,
+    termination: Arc<Termination>,
+}
+
+impl Outcome for ContextOutcome {
+    /// The error is told, and the context stops behind the job thread that brings it.
+    fn failed(&self, error: Error) {
+        self.termination.failed(error);
+        if let Some(inner) = self.context.upgrade() {
+            std::thread::spawn(move || StreamingContext(inner).stop(false));
+        }
+    }
+
+    fn ended(&self) {
+        self.termination.ended();
+    }
+}

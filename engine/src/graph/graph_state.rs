@@ -1,0 +1,284 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::input::{AnyInput, TypedInput};
+use super::node::{AnyNode, Node, NodeInfo, Origin};
+use super::{BatchInput, DStream, InputStream, Output, StartInfo};
+use crate::batch::{BlockTracker, InputInfoTracker};
+use crate::job::Executor;
+use crate::rdd::Rdd;
+use crate::receive::ReceiverStream;
+use crate::{Error, Result, Time};
+
+/// Whether streams may still be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The program is building.
+    Open,
+    /// The context has started: the graph is fixed.
+    Started,
+    /// The context was stopped.
+    Stopped,
+}
+
+/// The streams, inputs and output operations of one context.
+pub struct Graph {
+    origin: Arc<Origin>,
+    infos: Arc<InputInfoTracker>,
+    next_input: AtomicUsize,
+    parts: Mutex<Parts>,
+}
+
+struct Parts {
+    phase: Phase,
+    nodes: Vec<Arc<dyn AnyNode>>,
+    inputs: Vec<Arc<dyn AnyInput>>,
+    receivers: Vec<Arc<dyn ReceiverStream>>,
+    outputs: Vec<Arc<Output>>,
+    mistakes: Vec<String>,
+    remember: Option<Duration>,
+}
+
+impl Graph {
+    pub(crate) fn new(executor: Executor, batch_interval: Duration) -> Self {
+        Graph {
+            origin: Arc::new(Origin { executor, batch_interval, zero: OnceLock::new() }),
+            infos: Arc::default(),
+            next_input: AtomicUsize::new(0),
+            parts: Mutex::new(Parts {
+                phase: Phase::Open,
+                nodes: Vec::new(),
+                inputs: Vec::new(),
+                receivers: Vec::new(),
+                outputs: Vec::new(),
+                mistakes: Vec::new(),
+                remember: None,
+            }),
+        }
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The compute cores and limits.
+    pub fn executor(&self) -> &Executor {
+        &self.origin.executor
+    }
+
+    /// The time between two batches.
+    pub fn batch_interval(&self) -> Duration {
+        self.origin.batch_interval
+    }
+
+    pub(crate) fn infos(&self) -> &Arc<InputInfoTracker> {
+        &self.infos
+    }
+
+    /// The number of input streams made so far, which is the id of the next one.
+    pub(crate) fn num_inputs(&self) -> usize {
+        self.next_input.load(Ordering::Relaxed)
+    }
+
+    /// An error when streams cannot be added any more.
+    pub(crate) fn ensure_open(&self) -> Result<()> {
+        let when = match self.parts().phase {
+            Phase::Open => return Ok(()),
+            Phase::Started => "starting",
+            Phase::Stopped => "stopping",
+        };
+        Err(Error::State(format!(
+            "Adding new inputs, transformations, and output operations after {when} a context is not supported"
+        )))
+    }
+
+    pub(crate) fn info(
+        &self,
+        operator: &'static str,
+        location: &'static Location<'static>,
+        slide: Duration,
+        is_stored: bool,
+    ) -> NodeInfo {
+        let id = self.parts().nodes.len();
+        NodeInfo::new(id, operator, location, slide, Arc::clone(&self.origin), is_stored)
+    }
+
+    /// Adds a node.
+    ///
+    /// # Panics
+    /// After the context has started: the program's mistake, told at its place.
+    #[track_caller]
+    pub(crate) fn add<R: Rdd>(self: &Arc<Self>, node: Node<R>) -> DStream<R> {
+        if let Err(error) = self.ensure_open() {
+            panic!("{error}");
+        }
+        let node = Arc::new(node);
+        self.parts().nodes.push(Arc::clone(&node) as Arc<dyn AnyNode>);
+        DStream::new(node, Arc::clone(self))
+    }
+
+    /// Adds an output operation.
+    ///
+    /// # Panics
+    /// After the context has started.
+    #[track_caller]
+    pub(crate) fn add_output(&self, make: impl FnOnce(usize) -> Output) {
+        if let Err(error) = self.ensure_open() {
+            panic!("{error}");
+        }
+        let mut parts = self.parts();
+        let id = parts.outputs.len();
+        parts.outputs.push(Arc::new(make(id)));
+    }
+
+    /// Notes a mistake of the program that `start` will report: it is told with all others, at the place of each.
+    pub(crate) fn mistake(&self, location: &Location<'_>, what: &str) {
+        self.parts().mistakes.push(format!("{what} (at {}:{})", location.file(), location.line()));
+    }
+
+    pub(crate) fn remember(&self, duration: Duration) -> Result<()> {
+        self.ensure_open()?;
+        let mut parts = self.parts();
+        if let Some(set) = parts.remember {
+            return Err(Error::State(format!("Remember duration already set as {} ms", set.as_millis())));
+        }
+        parts.remember = Some(duration);
+        Ok(())
+    }
+
+    /// Adds a stream whose batches `input` makes.
+    #[track_caller]
+    pub(crate) fn add_input<I: InputStream>(self: &Arc<Self>, name: &str, input: I) -> Result<DStream<I::Rdd>> {
+        self.ensure_open()?;
+        let input = Arc::new(input);
+        let id = self.next_input.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{name} [{id}]");
+        self.parts().inputs.push(Arc::new(TypedInput(Arc::clone(&input))));
+        let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
+        let compute = move |time| input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
+        let info = self.info("input stream", Location::caller(), self.batch_interval(), false);
+        Ok(self.add(Node::new(info, Vec::new(), Box::new(compute))))
+    }
+
+    pub(crate) fn add_receiver(&self, receiver: Arc<dyn ReceiverStream>) {
+        self.parts().receivers.push(receiver);
+    }
+
+    /// A name for the next receiver: its id and "<Class words> [id]".
+    pub(crate) fn next_input_id(&self) -> usize {
+        self.next_input.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn receivers(&self) -> Vec<Arc<dyn ReceiverStream>> {
+        self.parts().receivers.clone()
+    }
+
+    pub(crate) fn trackers(&self) -> Vec<Arc<BlockTracker>> {
+        self.parts().receivers.iter().map(|receiver| receiver.tracker()).collect()
+    }
+
+    pub(crate) fn outputs(&self) -> Vec<Arc<Output>> {
+        self.parts().outputs.clone()
+    }
+
+    /// Checks that the graph can run.
+    ///
+    /// # Errors
+    /// All mistakes of the program at once, or that there is no output operation.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let parts = self.parts();
+        if !parts.mistakes.is_empty() {
+            return Err(Error::Definition(parts.mistakes.join("; ")));
+        }
+        if parts.outputs.is_empty() {
+            return Err(Error::Definition(
+                "No output operations registered, so nothing to execute. Add one, for example print() or foreach_rdd()."
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Fixes the graph: finds what is shared, lets shuffles go ahead, starts the inputs.
+    pub(crate) fn start(&self, zero: Time) -> Result<()> {
+        let (nodes, inputs, consumers) = {
+            let mut parts = self.parts();
+            parts.phase = Phase::Started;
+            (parts.nodes.clone(), parts.inputs.clone(), count_consumers(&parts.outputs))
+        };
+        let _ = self.origin.zero.set(zero);
+        for node in &nodes {
+            node.settle(consumers.get(&node.info().id).copied().unwrap_or(0));
+        }
+        for node in nodes.iter().filter(|node| consumers.contains_key(&node.info().id)) {
+            node.begin();
+        }
+        let start = StartInfo { zero, executor: self.origin.executor.clone() };
+        inputs.iter().try_for_each(|input| input.start(&start))
+    }
+
+    /// True when all inputs have come to their end: the next batch holds what is left.
+    pub(crate) fn is_finished(&self) -> bool {
+        let (inputs, receivers) = {
+            let parts = self.parts();
+            (parts.inputs.clone(), parts.receivers.clone())
+        };
+        inputs.iter().all(|input| input.is_finished()) && receivers.iter().all(|receiver| receiver.is_stopped())
+    }
+
+    pub(crate) fn stop(&self) {
+        let inputs = {
+            let mut parts = self.parts();
+            parts.phase = Phase::Stopped;
+            parts.inputs.clone()
+        };
+        inputs.iter().for_each(|input| input.stop());
+    }
+
+    /// Forgets what no batch after `time` needs.
+    pub(crate) fn completed(&self, time: Time) {
+        let (nodes, inputs, trackers, remember) = {
+            let parts = self.parts();
+            let trackers: Vec<_> = parts.receivers.iter().map(|receiver| receiver.tracker()).collect();
+            (parts.nodes.clone(), parts.inputs.clone(), trackers, parts.remember.unwrap_or_default())
+        };
+        nodes.iter().for_each(|node| node.forget(time - remember));
+        trackers.iter().for_each(|tracker| tracker.forget(time - remember));
+        inputs.iter().for_each(|input| input.completed(time));
+        self.infos.cleanup(time - remember);
+    }
+}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = self.parts();
+        f.debug_struct("Graph")
+            .field("phase", &parts.phase)
+            .field("nodes", &parts.nodes.len())
+            .field("outputs", &parts.outputs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many streams and outputs read each node, counting only those from which an output is reached.
+fn count_consumers(outputs: &[Arc<Output>]) -> BTreeMap<usize, usize> {
+    let mut consumers = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut pending: Vec<Arc<dyn AnyNode>> = Vec::new();
+    for output in outputs {
+        *consumers.entry(output.parent.info().id).or_insert(0) += 1;
+        pending.push(Arc::clone(&output.parent));
+    }
+    while let Some(node) = pending.pop() {
+        if seen.insert(node.info().id) {
+            for parent in node.parents() {
+                *consumers.entry(parent.info().id).or_insert(0) += 1;
+                pending.push(Arc::clone(parent));
+            }
+        }
+    }
+    consumers
+}

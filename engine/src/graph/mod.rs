@@ -1,0 +1,24 @@
+//! The graph of streams that a program builds before it starts.
+//!
+//! A [`DStream`] is a node that gives `Time -> Option<Rdd>`. Nodes know their parents; the [`Graph`] knows the inputs, the nodes
+//! and the output operations. When the context starts, the graph looks at itself once:
+//!
+//! - a stream that several consumers read is *kept*: computed once per batch and held in memory for it;
+//! - a shuffle whose way from a receiver consists of record-wise operators only becomes *eager*: its map side runs on every
+//!   segment as soon as that is received.
+
+mod dstream;
+mod eager;
+mod graph_state;
+mod input;
+mod node;
+mod output;
+
+pub use dstream::DStream;
+pub(crate) use dstream::receiver_node;
+pub use graph_state::Graph;
+pub(crate) use input::AnyInput;
+pub use input::{BatchInput, InputStream, StartInfo};
+pub(crate) use output::{Output, OutputBody};
+pub use output::BoxError;
+pub(crate) use node::{AnyNode, NodeInfo, Origin};

@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::eager::EagerPath;
+use crate::job::Executor;
+use crate::rdd::{Rdd, Shared};
+use crate::{Result, Time};
+
+/// What all nodes of one graph have in common.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) executor: Executor,
+    pub(crate) batch_interval: Duration,
+    /// The time before the first batch; every slide is counted from it. Set when the context starts.
+    pub(crate) zero: OnceLock<Time>,
+}
+
+/// What is known of a node without its type.
+pub(crate) struct NodeInfo {
+    pub(crate) id: usize,
+    pub(crate) operator: &'static str,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) slide: Duration,
+    pub(crate) origin: Arc<Origin>,
+    /// True when reading the node twice costs nothing but memory traffic: blocks that were received.
+    pub(crate) is_stored: bool,
+    keep: AtomicBool,
+}
+
+impl NodeInfo {
+    pub(crate) fn new(
+        id: usize,
+        operator: &'static str,
+        location: &'static Location<'static>,
+        slide: Duration,
+        origin: Arc<Origin>,
+        is_stored: bool,
+    ) -> Self {
+        NodeInfo { id, operator, location, slide, origin, is_stored, keep: AtomicBool::new(false) }
+    }
+
+    /// A stream has data at the times `zero + k * slide`, k > 0.
+    fn is_valid(&self, time: Time) -> bool {
+        self.origin.zero.get().is_some_and(|&zero| time > zero && time.is_multiple_of(self.slide, zero))
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Display for NodeInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}:{})", self.operator, self.location.file(), self.location.line())
+    }
+}
+
+/// A node as the graph sees it.
+pub(crate) trait AnyNode: Send + Sync {
+    fn info(&self) -> &NodeInfo;
+    fn parents(&self) -> &[Arc<dyn AnyNode>];
+
+    /// Called once per node before the first batch, with the number of streams and outputs that read it.
+    fn settle(&self, consumers: usize) {
+        self.info().keep.store(consumers > 1 && !self.info().is_stored, Ordering::Release);
+    }
+
+    /// Called after every node has been settled.
+    fn begin(&self) {}
+
+    /// Forgets what was made for batches up to and including `time`.
+    fn forget(&self, time: Time);
+}
+
+/// How a node's RDD for a batch is made; `None` when it has none.
+pub(crate) type Compute<R> = Box<dyn Fn(Time) -> Result<Option<R>> + Send + Sync>;
+
+pub(crate) struct Node<R: Rdd> {
+    info: NodeInfo,
+    parents: Vec<Arc<dyn AnyNode>>,
+    compute: Compute<R>,
+    pub(crate) eager: Option<EagerPath<R>>,
+    /// What to do once the graph is settled: a shuffle goes to its input to be eager.
+    on_begin: Option<Box<dyn Fn() + Send + Sync>>,
+    generated: Mutex<BTreeMap<Time, Option<Shared<R>>>>,
+}
+
+impl<R: Rdd> Node<R> {
+    pub(crate) fn new(info: NodeInfo, parents: Vec<Arc<dyn AnyNode>>, compute: Compute<R>) -> Self {
+        Node { info, parents, compute, eager: None, on_begin: None, generated: Mutex::default() }
+    }
+
+    pub(crate) fn with_eager(mut self, eager: Option<EagerPath<R>>) -> Self {
+        self.eager = eager;
+        self
+    }
+
+    pub(crate) fn with_begin(mut self, on_begin: Option<Box<dyn Fn() + Send + Sync>>) -> Self {
+        self.on_begin = on_begin;
+        self
+    }
+
+    /// The RDD of the batch at `time`, made on the first call.
+    pub(crate) fn at(&self, time: Time) -> Result<Option<Shared<R>>> {
+        if !self.info.is_valid(time) {
+            return Ok(None);
+        }
+        let mut generated = self.generated.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rdd) = generated.get(&time) {
+            return Ok(rdd.clone());
+        }
+        let rdd = (self.compute)(time)?.map(|rdd| Shared::new(rdd, self.info.is_kept()));
+        generated.insert(time, rdd.clone());
+        Ok(rdd)
+    }
+
+    /// The same, with "no RDD" read as "no records".
+    pub(crate) fn at_or_empty(&self, time: Time) -> Result<Shared<R>> {
+        Ok(self.at(time)?.unwrap_or_else(|| Shared::empty(self.info.origin.executor.clone())))
+    }
+}
+
+impl<R: Rdd> AnyNode for Node<R> {
+    fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    fn parents(&self) -> &[Arc<dyn AnyNode>] {
+        &self.parents
+    }
+
+    fn begin(&self) {
+        if let Some(on_begin) = &self.on_begin {
+            on_begin();
+        }
+    }
+
+    fn forget(&self, time: Time) {
+        let mut generated = self.generated.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = generated.split_off(&(time + Duration::from_millis(1)));
+        let old = std::mem::replace(&mut *generated, later);
+        drop(generated);
+        drop(old);
+    }
+}

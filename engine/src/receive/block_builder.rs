@@ -1,0 +1,209 @@
+use std::marker::PhantomData;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ring::{Full, Producer};
+use super::{BlockFormat, RateLimiter, Segment};
+use crate::batch::BlockTracker;
+use crate::text::{ChunkMut, ChunkPool};
+use crate::{Error, Result, Time};
+
+/// Fills chunks with received records, seals them into segments and hands those to the tracker: Spark's block generator.
+///
+/// A segment is sealed when its chunk is full and when the block interval ends. Everything is bounded: when the ring is full
+/// or the tracker holds too much, nothing more is accepted until there is room again.
+pub struct BlockBuilder<F> {
+    building: Mutex<Building>,
+    room: Condvar,
+    tracker: Arc<BlockTracker>,
+    chunks: ChunkPool,
+    limiter: RateLimiter,
+    closed: AtomicBool,
+    replaced: AtomicU64,
+    format: PhantomData<F>,
+}
+
+struct Building {
+    chunk: Option<ChunkMut>,
+    /// Records that were encoded into `chunk`.
+    counted: u64,
+    /// The beginning of the current block interval.
+    block: Time,
+    ring: Producer<Segment>,
+    scratch: Vec<u8>,
+}
+
+/// How long a storing thread sleeps before it looks for room again.
+const ROOM_CHECK: Duration = Duration::from_millis(2);
+
+impl<F: BlockFormat> BlockBuilder<F> {
+    pub(crate) fn new(tracker: Arc<BlockTracker>, ring: Producer<Segment>) -> Self {
+        let config = tracker.executor().config();
+        let rate = |rate: Option<f64>| rate.and_then(|r| NonZeroU64::new(r as u64));
+        let limiter = RateLimiter::new(rate(config.max_rate), rate(config.initial_rate), Instant::now());
+        BlockBuilder {
+            building: Mutex::new(Building {
+                chunk: None,
+                counted: 0,
+                block: Time::default(),
+                ring,
+                scratch: Vec::new(),
+            }),
+            room: Condvar::new(),
+            chunks: tracker.executor().chunks().clone(),
+            tracker,
+            limiter,
+            closed: AtomicBool::new(false),
+            replaced: AtomicU64::new(0),
+            format: PhantomData,
+        }
+    }
+
+    fn building(&self) -> MutexGuard<'_, Building> {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limit on records per second.
+    pub fn limiter(&self) -> &RateLimiter {
+        &self.limiter
+    }
+
+    /// Invalid UTF-8 sequences that were replaced by U+FFFD so far.
+    pub fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Relaxed)
+    }
+
+    /// Accepts nothing more; what was accepted is sealed by the next [`tick`](Self::tick).
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.room.notify_all();
+    }
+
+    pub(crate) fn reopen(&self) {
+        self.closed.store(false, Ordering::Release);
+    }
+
+    /// Stores one record: it waits for the rate limit and for room, and joins the current block.
+    ///
+    /// # Errors
+    /// When the receiver is being stopped, or the record cannot be encoded.
+    pub fn store(&self, item: &F::Item) -> Result<()> {
+        self.limit(1)?;
+        let mut building = self.wait_for_room(self.building())?;
+        self.append(&mut building, item)
+    }
+
+    /// Stores records as a block of their own and returns when it is registered with its batch.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store); then some of the records may have been stored.
+    pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>, block: Time) -> Result<()> {
+        let mut building = self.wait_for_room(self.building())?;
+        self.seal(&mut building);
+        let interval = std::mem::replace(&mut building.block, block);
+        let stored = items.into_iter().try_for_each(|item| self.append(&mut building, &item));
+        self.seal(&mut building);
+        building.block = interval;
+        stored
+    }
+
+    /// Lets `fill` append whole records to the current chunk, which has at least `spare` bytes left; `None` when there is no
+    /// room: read again later, nothing is dropped.
+    ///
+    /// # Errors
+    /// When a chunk of that size cannot be had.
+    pub fn fill<T>(&self, spare: usize, fill: impl FnOnce(&mut ChunkMut) -> T) -> Result<Option<T>> {
+        let mut building = self.building();
+        if self.closed.load(Ordering::Acquire) || !self.tracker.has_room() {
+            return Ok(None);
+        }
+        let chunk = self.chunk_with(&mut building, spare)?;
+        let result = fill(chunk);
+        if chunk.remaining() == 0 {
+            self.seal(&mut building);
+        }
+        Ok(Some(result))
+    }
+
+    /// Ends the block interval: seals what there is and begins the block of `block`. Never waits.
+    pub(crate) fn tick(&self, block: Time) {
+        let mut building = self.building();
+        self.seal(&mut building);
+        building.block = block;
+        self.room.notify_all();
+    }
+
+    fn limit(&self, records: u64) -> Result<()> {
+        let mut wait = self.limiter.acquire(records, Instant::now());
+        while !wait.is_zero() {
+            self.ensure_open()?;
+            let nap = wait.min(Duration::from_millis(20));
+            std::thread::sleep(nap);
+            wait -= nap;
+        }
+        self.ensure_open()
+    }
+
+    fn ensure_open(&self) -> Result<()> {
+        match self.closed.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(Error::Stopped("the receiver is stopped and accepts no records".to_owned())),
+        }
+    }
+
+    fn wait_for_room<'a>(&self, mut building: MutexGuard<'a, Building>) -> Result<MutexGuard<'a, Building>> {
+        self.ensure_open()?;
+        while !self.tracker.has_room() {
+            let waited = self.room.wait_timeout(building, ROOM_CHECK);
+            building = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.ensure_open()?;
+        }
+        Ok(building)
+    }
+
+    fn append(&self, building: &mut Building, item: &F::Item) -> Result<()> {
+        let mut scratch = std::mem::take(&mut building.scratch);
+        scratch.clear();
+        F::encode(item, &mut scratch)?;
+        self.chunk_with(building, scratch.len())?.extend_from_slice(&scratch);
+        building.counted += 1;
+        building.scratch = scratch;
+        Ok(())
+    }
+
+    /// The current chunk, or a fresh one when `spare` bytes do not fit.
+    fn chunk_with<'a>(&self, building: &'a mut Building, spare: usize) -> Result<&'a mut ChunkMut> {
+        if building.chunk.as_ref().is_some_and(|chunk| chunk.remaining() < spare) {
+            self.seal(building);
+        }
+        let chunk = match building.chunk.take() {
+            Some(chunk) => chunk,
+            None => self.chunks.take_at_least(spare).map_err(|e| Error::Codec(e.to_string()))?,
+        };
+        Ok(building.chunk.insert(chunk))
+    }
+
+    fn seal(&self, building: &mut Building) {
+        if building.chunk.as_ref().is_none_or(ChunkMut::is_empty) {
+            return;
+        }
+        let Some(chunk) = building.chunk.take() else { return };
+        let sealed = F::seal(chunk, std::mem::take(&mut building.counted));
+        self.replaced.fetch_add(sealed.replaced, Ordering::Relaxed);
+        let segment = Segment::new(sealed.chunk, sealed.records, building.block);
+        self.tracker.hold(segment.len());
+        self.push(building, segment);
+    }
+
+    /// Pushes into the ring; one that is full is emptied into the open batch first.
+    fn push(&self, building: &mut Building, mut segment: Segment) {
+        let bytes = segment.len();
+        while let Err(Full(back)) = building.ring.try_push(segment) {
+            segment = back;
+            self.tracker.take_ring();
+        }
+        self.tracker.arrived(bytes);
+    }
+}

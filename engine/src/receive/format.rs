@@ -1,0 +1,98 @@
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Segment;
+use crate::job::Task;
+use crate::rdd::{Data, Flow};
+use crate::text::{self, Chunk, ChunkMut, Text};
+use crate::{Error, Result};
+
+/// How records stand as bytes in a block.
+pub trait BlockFormat: Send + Sync + 'static {
+    /// The type of the records.
+    type Item: Data;
+
+    /// Appends one record to `bytes`.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    fn encode(item: &Self::Item, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// Makes a filled chunk readable; `counted` records were encoded into it one by one.
+    fn seal(chunk: ChunkMut, counted: u64) -> Sealed;
+
+    /// Gives the records of a segment to `sink`, in order.
+    fn for_each(segment: &Segment, task: &Task, sink: impl FnMut(Self::Item) -> Flow) -> Flow;
+}
+
+/// A chunk that is ready to be read.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The bytes.
+    pub chunk: Chunk,
+    /// The number of records in them.
+    pub records: u64,
+    /// Invalid UTF-8 sequences that became U+FFFD.
+    pub replaced: u64,
+}
+
+/// Lines of text. Blocks hold the received bytes as they came; they are valid UTF-8 once sealed.
+///
+/// A line ends with `\n`, `\r\n` or `\r`; so a text that holds such a character becomes several records.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines;
+
+impl BlockFormat for Lines {
+    type Item = Text;
+
+    fn encode(item: &Text, bytes: &mut Vec<u8>) -> Result<()> {
+        bytes.extend_from_slice(item.as_bytes());
+        bytes.push(b'\n');
+        Ok(())
+    }
+
+    fn seal(chunk: ChunkMut, _counted: u64) -> Sealed {
+        let text::Validated { chunk, replaced } = text::validate(chunk.freeze_compact());
+        let records = text::count_lines(chunk.as_bytes());
+        Sealed { chunk, records, replaced: replaced as u64 }
+    }
+
+    #[inline]
+    fn for_each(segment: &Segment, _task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
+        text::for_each_line(segment.chunk(), 0..segment.len(), sink)
+    }
+}
+
+/// Records of any serializable type, compact: one postcard encoding after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<T>(PhantomData<fn() -> T>);
+
+impl<T: Data + Serialize + DeserializeOwned> BlockFormat for Records<T> {
+    type Item = T;
+
+    fn encode(item: &T, bytes: &mut Vec<u8>) -> Result<()> {
+        let appended = postcard::to_extend(item, std::mem::take(bytes));
+        *bytes = appended.map_err(|e| Error::Codec(format!("a record of type {}: {e}", std::any::type_name::<T>())))?;
+        Ok(())
+    }
+
+    fn seal(chunk: ChunkMut, counted: u64) -> Sealed {
+        Sealed { chunk: chunk.freeze_compact(), records: counted, replaced: 0 }
+    }
+
+    fn for_each(segment: &Segment, task: &Task, mut sink: impl FnMut(T) -> Flow) -> Flow {
+        let mut bytes = segment.chunk().as_bytes();
+        for _ in 0..segment.records() {
+            match postcard::take_from_bytes(bytes) {
+                Ok((item, rest)) => {
+                    bytes = rest;
+                    sink(item)?;
+                }
+                Err(e) => return task.fail(format!("a record of type {}: {e}", std::any::type_name::<T>())),
+            }
+        }
+        Flow::Continue(())
+    }
+}

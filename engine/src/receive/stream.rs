@@ -1,0 +1,113 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::receiver::Command;
+use super::supervisor::Supervisor;
+use super::{BlockBuilder, Blocks, Receiver, ReceiverContext, ring};
+use crate::batch::BlockTracker;
+use crate::clock::Clock;
+use crate::graph::{DStream, Graph, receiver_node};
+use crate::observe::{ListenerBus, StreamInputInfo};
+use crate::{Error, Result, Time};
+
+/// A receiver's stream as the graph sees it.
+pub(crate) trait ReceiverStream: Send + Sync {
+    fn tracker(&self) -> Arc<BlockTracker>;
+    /// Starts the supervisor thread, pinned to `core` when there is one.
+    fn start(&self, bus: Arc<ListenerBus>, clock: Arc<dyn Clock>, core: Option<usize>) -> Result<()>;
+    /// Asks the receiver to stop and to hand over what it has.
+    fn ask_to_stop(&self);
+    /// True once the receiver has handed over everything and will not start again.
+    fn is_stopped(&self) -> bool;
+    /// Gives what was received since the last batch to the batch at `time`.
+    fn allocate(&self, time: Time) -> StreamInputInfo;
+}
+
+struct TypedReceiverStream<R: Receiver> {
+    stream: usize,
+    name: String,
+    tracker: Arc<BlockTracker>,
+    context: ReceiverContext<R::Format>,
+    receiver: Mutex<Option<R>>,
+    stopped: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Adds the stream of `receiver` to the graph.
+#[track_caller]
+pub(crate) fn receiver_stream<R: Receiver>(graph: &Arc<Graph>, receiver: R) -> Result<DStream<Blocks<R::Format>>> {
+    graph.ensure_open()?;
+    let executor = graph.executor().clone();
+    let config = executor.config();
+    let stream = graph.next_input_id();
+    let (producer, consumer) = ring::channel(config.effective_ring_segments());
+    let tracker = BlockTracker::new(executor.clone(), graph.batch_interval(), consumer);
+    let builder = BlockBuilder::new(Arc::clone(&tracker), producer);
+    let context = ReceiverContext::new(stream, builder, config.restart_delay, Time::default());
+    graph.add_receiver(Arc::new(TypedReceiverStream {
+        stream,
+        name: format!("{} [{stream}]", receiver.name()),
+        tracker: Arc::clone(&tracker),
+        context,
+        receiver: Mutex::new(Some(receiver)),
+        stopped: Arc::default(),
+        thread: Mutex::default(),
+    }));
+    let blocks_of = Arc::clone(&tracker);
+    let for_segment = executor.clone();
+    Ok(receiver_node(
+        graph,
+        tracker,
+        move |segment| Blocks::new(for_segment.clone(), vec![segment.clone()]),
+        Box::new(move |time| {
+            let segments = blocks_of.blocks_of(time).map(|blocks| blocks.all()).unwrap_or_default();
+            Ok(Some(Blocks::new(executor.clone(), segments)))
+        }),
+    ))
+}
+
+impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
+    fn tracker(&self) -> Arc<BlockTracker> {
+        Arc::clone(&self.tracker)
+    }
+
+    fn start(&self, bus: Arc<ListenerBus>, clock: Arc<dyn Clock>, core: Option<usize>) -> Result<()> {
+        let Some(receiver) = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Err(Error::State(format!("{} has been started before", self.name)));
+        };
+        let interval = self.tracker.executor().config().effective_block_interval();
+        let supervisor =
+            Supervisor::new(receiver, self.context.clone(), self.stream, self.name.clone(), bus, clock, interval);
+        let stopped = Arc::clone(&self.stopped);
+        let thread = std::thread::Builder::new().name(format!("receiver-{}", self.stream)).spawn(move || {
+            supervisor.run(core);
+            stopped.store(true, Ordering::Release);
+        });
+        let thread = thread.map_err(|e| Error::io(format!("starting the thread of {}", self.name), e))?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    fn ask_to_stop(&self) {
+        self.context.command(Command::Stop { reason: "the context is stopping".to_owned() });
+        if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
+            thread.thread().unpark();
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    fn allocate(&self, time: Time) -> StreamInputInfo {
+        let received = self.tracker.allocate(time);
+        StreamInputInfo {
+            input_stream_id: self.stream,
+            name: self.name.clone(),
+            num_records: received.records,
+            bytes: received.bytes,
+            ..StreamInputInfo::default()
+        }
+    }
+}
