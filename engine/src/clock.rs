@@ -276,6 +276,13 @@ mod tests {
     }
 
     #[test]
+    fn a_sleep_is_never_too_short() {
+        let start = Instant::now();
+        assert_eq!(CancelToken::new().sleep(Duration::from_millis(2)), Ok(()));
+        assert!(start.elapsed() >= Duration::from_millis(2));
+    }
+
+    #[test]
     fn a_time_that_has_passed_is_not_waited_for() {
         let cancel = CancelToken::new();
         assert_eq!(SystemClock.wait_until(ms(-5), &cancel), Ok(()));
