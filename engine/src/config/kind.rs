@@ -68,7 +68,7 @@ impl Kind {
             Kind::Text(field) => !field(settings).is_empty(),
             Kind::Duration(field, range) => {
                 let value = *field(settings);
-                range.contains(&value) && value.subsec_nanos() % 1_000_000 == 0
+                range.contains(&value) && value.subsec_nanos().is_multiple_of(1_000_000)
             }
             Kind::Bytes(field, range) | Kind::Count(field, range) => range.contains(field(settings)),
             Kind::Rate(field) => field(settings).is_none_or(f64::is_finite),

@@ -4,6 +4,7 @@
 //! file until an environment variable goes away is found now.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::ops::Deref;
@@ -53,23 +54,35 @@ impl Config {
 
     /// Adds what the process was given: the file that `MILLSTREAM_CONF` names, if it is set, and the
     /// other `MILLSTREAM_` variables.
+    ///
+    /// ```
+    /// use millstream_engine::config::Config;
+    /// let config = Config::new().app_name("clicks").layered()?;
+    /// assert_eq!(config.app_name, "clicks");
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
     pub fn layered(self) -> Result<Self> {
-        let mut vars = Vec::new();
-        for (name, value) in std::env::vars_os() {
+        self.with_process_env(std::env::vars_os())
+    }
+
+    /// [`Config::layered`] with the environment as an argument.
+    pub(super) fn with_process_env(self, vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Self> {
+        let mut ours = Vec::new();
+        for (name, value) in vars {
             let Some(name) = name.to_str().filter(|name| name.starts_with(Self::ENV_PREFIX)) else {
                 continue;
             };
             let value = value.into_string().map_err(|_| {
                 Error::Config(format!("environment variable {name} is not UTF-8; set it to plain text"))
             })?;
-            vars.push((name.to_string(), value));
+            ours.push((name.to_string(), value));
         }
-        let file = vars.iter().find(|(name, _)| name == Self::FILE_VARIABLE);
+        let file = ours.iter().find(|(name, _)| name == Self::FILE_VARIABLE);
         let config = match file {
             Some((_, path)) => self.with_file(path)?,
             None => self,
         };
-        config.with_env(vars)
+        config.with_env(ours)
     }
 
     /// Adds a TOML file, with nested tables or dotted keys.

@@ -92,11 +92,12 @@ pub(super) fn seed(text: &str) -> Result<Option<u64>, String> {
 
 /// The duration as it would be written, in the largest unit that is whole.
 pub(super) fn show_duration(duration: Duration) -> String {
-    let whole = duration.subsec_nanos() % 1_000_000 == 0;
+    let whole = duration.subsec_nanos().is_multiple_of(1_000_000);
     match u64::try_from(duration.as_millis()) {
         Ok(0) if whole => "0ms".to_string(),
         Ok(millis) if whole => {
-            let (unit, size) = TIME_UNITS.iter().find(|(_, size)| millis % size == 0).expect("1 divides all");
+            let (unit, size) =
+                TIME_UNITS.iter().find(|(_, size)| millis.is_multiple_of(*size)).expect("1 divides all");
             format!("{}{unit}", millis / size)
         }
         _ => format!("{duration:?}"),

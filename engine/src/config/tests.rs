@@ -104,6 +104,7 @@ fn every_key_has_a_setter_and_every_setter_its_key() {
         assert!(key.name() == "receiver.max_rate" || value != key.default(), "{key:?} kept its default");
     }
     assert_eq!((config.max_rate, config.initial_rate), (None, Some(5.5)));
+    assert_eq!(config.hash_seed(None).initial_rate(None).initial_rate, None);
 }
 
 #[test]
@@ -188,6 +189,16 @@ fn a_file_may_nest_or_dot_its_keys() {
     assert_eq!(config.batch_interval, ms(250));
     assert_eq!((config.pin_receivers, config.max_failures, config.split_bytes), (false, 2, 1 << 20));
     assert_eq!(config.place("task.max_failures").to_string(), "mill.toml:4");
+}
+
+#[test]
+fn the_process_names_its_file_and_overrides_it() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"app_name = 'file'\nstop_timeout = '3s'").unwrap();
+    let path = file.path().display().to_string();
+    let vars = [("MILLSTREAM_APP_NAME", "env"), ("MILLSTREAM_CONF", &path), ("HOME", "/")];
+    let config = Config::new().with_process_env(vars.map(|(n, v)| (n.into(), v.into())).into_iter()).unwrap();
+    assert_eq!((config.app_name.as_str(), config.stop_timeout), ("env", ms(3_000)));
 }
 
 #[test]
