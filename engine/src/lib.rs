@@ -25,6 +25,8 @@ pub mod observe;
 
 pub mod context;
 
+pub mod testkit;
+
 pub use config::Config;
 pub use context::{ContextState, StreamingContext};
 pub use error::{Error, Result};

@@ -17,8 +17,6 @@ mod output;
 pub use dstream::DStream;
 pub(crate) use dstream::receiver_node;
 pub use graph_state::Graph;
-pub(crate) use input::AnyInput;
 pub use input::{BatchInput, InputStream, StartInfo};
 pub(crate) use output::{Output, OutputBody};
 pub use output::BoxError;
-pub(crate) use node::{AnyNode, NodeInfo, Origin};

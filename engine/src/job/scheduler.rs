@@ -60,6 +60,8 @@ struct State {
     last_completed: Option<Time>,
     completed: u64,
     closed: bool,
+    /// A batch has failed and the configuration says to stop.
+    halted: bool,
     threads: usize,
 }
 
@@ -149,11 +151,6 @@ impl Scheduler {
         }
     }
 
-    /// Batches that were submitted and are not complete.
-    pub(crate) fn pending(&self) -> usize {
-        self.state().pending.len()
-    }
-
     /// Batches that are complete, with those that had nothing to do.
     pub(crate) fn completed(&self) -> u64 {
         self.state().completed
@@ -165,7 +162,7 @@ impl Scheduler {
         let mut state = self.state();
         while !done(state.completed, state.pending.len()) {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || (state.closed && state.threads == 0) {
+            if left.is_zero() || state.halted || (state.closed && state.threads == 0) {
                 return done(state.completed, state.pending.len());
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -320,8 +317,9 @@ impl Scheduler {
             state.queue.clear();
             state.closed = true;
         }
-        self.changed.notify_all();
         self.outcome.failed(error);
+        self.state().halted = true;
+        self.changed.notify_all();
     }
 }
 

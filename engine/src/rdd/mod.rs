@@ -15,7 +15,6 @@ use std::hash::Hash;
 use std::ops::ControlFlow;
 
 pub(crate) use memo::Memo;
-pub(crate) use shared::records_of;
 
 pub use boxed::BoxRdd;
 pub use parallelized::Parallelized;

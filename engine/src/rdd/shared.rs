@@ -49,7 +49,7 @@ impl<R: Rdd> Shared<R> {
 }
 
 /// All records of the task's partition.
-pub(crate) fn records_of<R: Rdd>(rdd: &R, task: &Task) -> Vec<R::Item> {
+fn records_of<R: Rdd>(rdd: &R, task: &Task) -> Vec<R::Item> {
     let mut records = Vec::new();
     let _ = rdd.compute(task.partition(), task, |item| {
         records.push(item);

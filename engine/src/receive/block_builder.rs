@@ -190,9 +190,12 @@ impl<F: BlockFormat> BlockBuilder<F> {
             return;
         }
         let Some(chunk) = building.chunk.take() else { return };
-        let sealed = F::seal(chunk, std::mem::take(&mut building.counted));
+        let sealed = match F::seal(chunk, std::mem::take(&mut building.counted)) {
+            Ok(sealed) => sealed,
+            Err(error) => return tracing::error!(%error, "a segment could not be sealed and is dropped"),
+        };
         self.replaced.fetch_add(sealed.replaced, Ordering::Relaxed);
-        let segment = Segment::new(sealed.chunk, sealed.records, building.block);
+        let segment = Segment::new(sealed.content, sealed.records, building.block);
         self.tracker.hold(segment.len());
         self.push(building, segment);
     }

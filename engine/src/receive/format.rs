@@ -3,10 +3,10 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Segment;
+use super::{Content, Segment};
 use crate::job::Task;
 use crate::rdd::{Data, Flow};
-use crate::text::{self, Chunk, ChunkMut, Text};
+use crate::text::{self, ChunkMut, Text};
 use crate::{Error, Result};
 
 /// How records stand as bytes in a block.
@@ -21,7 +21,10 @@ pub trait BlockFormat: Send + Sync + 'static {
     fn encode(item: &Self::Item, bytes: &mut Vec<u8>) -> Result<()>;
 
     /// Makes a filled chunk readable; `counted` records were encoded into it one by one.
-    fn seal(chunk: ChunkMut, counted: u64) -> Sealed;
+    ///
+    /// # Errors
+    /// When the bytes cannot be made valid within the limits of a chunk.
+    fn seal(chunk: ChunkMut, counted: u64) -> Result<Sealed>;
 
     /// Gives the records of a segment to `sink`, in order.
     fn for_each(segment: &Segment, task: &Task, sink: impl FnMut(Self::Item) -> Flow) -> Flow;
@@ -31,7 +34,7 @@ pub trait BlockFormat: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Sealed {
     /// The bytes.
-    pub chunk: Chunk,
+    pub content: Content,
     /// The number of records in them.
     pub records: u64,
     /// Invalid UTF-8 sequences that became U+FFFD.
@@ -53,15 +56,19 @@ impl BlockFormat for Lines {
         Ok(())
     }
 
-    fn seal(chunk: ChunkMut, _counted: u64) -> Sealed {
-        let text::Validated { chunk, replaced } = text::validate(chunk.freeze_compact());
-        let records = text::count_lines(chunk.as_bytes());
-        Sealed { chunk, records, replaced: replaced as u64 }
+    fn seal(chunk: ChunkMut, _counted: u64) -> Result<Sealed> {
+        let chunk = chunk.freeze_compact();
+        let valid = text::validate(&chunk, 0..chunk.len()).map_err(|e| Error::Codec(e.to_string()))?;
+        let records = text::count_lines(valid.block.as_bytes());
+        Ok(Sealed { content: Content::Text(valid.block), records, replaced: valid.replaced })
     }
 
     #[inline]
-    fn for_each(segment: &Segment, _task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
-        text::for_each_line(segment.chunk(), 0..segment.len(), sink)
+    fn for_each(segment: &Segment, task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
+        match segment.content() {
+            Content::Text(block) => text::for_each_line(block, 0..block.len(), sink),
+            Content::Bytes(_) => task.fail("a block of lines holds other records"),
+        }
     }
 }
 
@@ -78,12 +85,15 @@ impl<T: Data + Serialize + DeserializeOwned> BlockFormat for Records<T> {
         Ok(())
     }
 
-    fn seal(chunk: ChunkMut, counted: u64) -> Sealed {
-        Sealed { chunk: chunk.freeze_compact(), records: counted, replaced: 0 }
+    fn seal(chunk: ChunkMut, counted: u64) -> Result<Sealed> {
+        Ok(Sealed { content: Content::Bytes(chunk.freeze_compact()), records: counted, replaced: 0 })
     }
 
     fn for_each(segment: &Segment, task: &Task, mut sink: impl FnMut(T) -> Flow) -> Flow {
-        let mut bytes = segment.chunk().as_bytes();
+        let Content::Bytes(chunk) = segment.content() else {
+            return task.fail("a block of records holds lines");
+        };
+        let mut bytes = chunk.as_bytes();
         for _ in 0..segment.records() {
             match postcard::take_from_bytes(bytes) {
                 Ok((item, rest)) => {

@@ -15,5 +15,5 @@ pub use blocks::Blocks;
 pub use format::{BlockFormat, Lines, Records, Sealed};
 pub use rate_limiter::{RateLimiter, TokenBucket};
 pub use receiver::{Receiver, ReceiverContext};
-pub use segment::Segment;
+pub use segment::{Content, Segment};
 pub(crate) use stream::{ReceiverStream, receiver_stream};

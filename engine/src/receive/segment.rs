@@ -1,33 +1,45 @@
 use crate::Time;
-use crate::text::Chunk;
+use crate::text::{Chunk, Utf8Chunk};
 
 /// A sealed piece of a block: whole records, as bytes. The clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Segment {
-    chunk: Chunk,
+    content: Content,
     records: u64,
     block: Time,
 }
 
+/// The bytes of a segment.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Valid UTF-8.
+    Text(Utf8Chunk),
+    /// Encoded records.
+    Bytes(Chunk),
+}
+
 impl Segment {
     /// A segment of the block that began at `block`.
-    pub fn new(chunk: Chunk, records: u64, block: Time) -> Self {
-        Segment { chunk, records, block }
+    pub fn new(content: Content, records: u64, block: Time) -> Self {
+        Segment { content, records, block }
     }
 
-    /// The bytes.
-    pub fn chunk(&self) -> &Chunk {
-        &self.chunk
+    /// The bytes, as the format that sealed them has them.
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The number of bytes.
     pub fn len(&self) -> usize {
-        self.chunk.len()
+        match &self.content {
+            Content::Text(text) => text.len(),
+            Content::Bytes(bytes) => bytes.len(),
+        }
     }
 
     /// True when there are no bytes.
     pub fn is_empty(&self) -> bool {
-        self.chunk.is_empty()
+        self.len() == 0
     }
 
     /// The number of records.

@@ -1,0 +1,136 @@
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::test_input::Shelf;
+use super::{Collected, TestInput};
+use crate::clock::ManualClock;
+use crate::config::{Config, Master};
+use crate::context::StreamingContext;
+use crate::graph::DStream;
+use crate::job::Stage;
+use crate::rdd::{Data, Flow, Parallelized, Rdd};
+use crate::{Error, Result, Time};
+
+/// A [`StreamingContext`] whose time is moved by the test. It is stopped when it is dropped.
+pub struct TestContext {
+    context: StreamingContext,
+    clock: Arc<ManualClock>,
+}
+
+/// How long a batch of a test may take before the test fails.
+const BATCH_MAX: Duration = Duration::from_secs(60);
+
+impl TestContext {
+    /// A context with two threads, whose clock begins at 0, so that batch `i` has the time `i * batch_interval`.
+    ///
+    /// # Errors
+    /// When the interval is not allowed.
+    pub fn new(batch_interval: Duration) -> Result<Self> {
+        TestContext::with_config(Config::new().batch_interval(batch_interval), Time::default())
+    }
+
+    /// A context with other settings and another first time. Where `config` does not say, it has two threads and does not pin
+    /// them.
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn with_config(config: Config, start: Time) -> Result<Self> {
+        let mut config = config.pin_receivers(false);
+        if config.master == Master::AllCores {
+            config = config.master(Master::Local(2));
+        }
+        let clock = Arc::new(ManualClock::new(start));
+        let context = StreamingContext::with_clock(config, Arc::clone(&clock) as _, false)?;
+        Ok(TestContext { context, clock })
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// A stream of the given batches, each in `partitions` partitions.
+    ///
+    /// # Errors
+    /// After the first `run`.
+    #[track_caller]
+    pub fn input<T: Data>(
+        &self,
+        batches: impl IntoIterator<Item = Vec<T>>,
+        partitions: usize,
+    ) -> Result<DStream<Parallelized<T>>> {
+        self.input_with_gaps(batches.into_iter().map(Some), partitions)
+    }
+
+    /// The same, where `None` is a batch without an RDD.
+    ///
+    /// # Errors
+    /// After the first `run`.
+    #[track_caller]
+    pub fn input_with_gaps<T: Data>(
+        &self,
+        batches: impl IntoIterator<Item = Option<Vec<T>>>,
+        partitions: usize,
+    ) -> Result<DStream<Parallelized<T>>> {
+        let interval = self.context.config().batch_interval;
+        self.context.input_stream("Test stream", TestInput::new(batches, partitions, interval))
+    }
+
+    /// Collects what `stream` gives.
+    #[track_caller]
+    pub fn collect<R: Rdd>(&self, stream: &DStream<R>) -> Collected<R::Item> {
+        let shelf: Shelf<R::Item> = Shelf::default();
+        let filled = Arc::clone(&shelf);
+        stream.output("collect", move |job, rdd, time| {
+            rdd.prepare(job)?;
+            let stage = Stage { name: "collect", partitions: rdd.num_partitions(), weight: rdd.weight() };
+            let parts = rdd.executor().run(job, stage, |task| {
+                let mut records = Vec::new();
+                let _ = rdd.compute(task.partition(), task, |item| {
+                    records.push(item);
+                    Flow::Continue(())
+                });
+                records
+            })?;
+            filled.lock().unwrap_or_else(PoisonError::into_inner).insert(time, parts);
+            Ok(())
+        });
+        Collected(shelf)
+    }
+
+    /// Starts the context if need be and runs the next `batches` batches to their end.
+    ///
+    /// # Errors
+    /// What `start` says, and the first error of a batch that stops the context.
+    pub fn run(&self, batches: usize) -> Result<()> {
+        self.context.start()?;
+        let scheduler = self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))?;
+        for _ in 0..batches {
+            let target = scheduler.completed() + 1;
+            self.clock.advance(self.context.config().batch_interval);
+            let done = scheduler.wait_until(BATCH_MAX, |completed, _| completed >= target);
+            self.context.await_termination_or_timeout(Duration::ZERO)?;
+            if !done {
+                return Err(Error::Stopped(format!("a batch was not done within {} s", BATCH_MAX.as_secs())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Deref for TestContext {
+    type Target = StreamingContext;
+
+    fn deref(&self) -> &StreamingContext {
+        &self.context
+    }
+}
+
+impl Drop for TestContext {
+    fn drop(&mut self) {
+        if let Err(error) = self.context.stop(false) {
+            tracing::warn!(%error, "a test context could not be stopped");
+        }
+    }
+}
