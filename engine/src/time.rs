@@ -86,3 +86,85 @@ impl fmt::Debug for Time {
         write!(f, "Time({} ms)", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TIME_SUITE: &str = include_str!("../../tests/vectors/TimeSuite.json");
+    const DURATION_SUITE: &str = include_str!("../../tests/vectors/DurationSuite.json");
+
+    fn t(v: &Value) -> Time {
+        Time::from_millis(v.as_i64().unwrap())
+    }
+
+    fn d(v: &Value) -> Duration {
+        Duration::from_millis(v.as_u64().unwrap())
+    }
+
+    fn compare<T: Ord + Copy + Debug>(operation: &str, a: T, b: T, value: fn(T) -> Value) -> Value {
+        match operation {
+            "less" => json!(a < b),
+            "lessEq" => json!(a <= b),
+            "greaterEq" => json!(a >= b),
+            "min" => value(a.min(b)),
+            "max" => value(a.max(b)),
+            other => panic!("a vector with an unknown operation: {other}"),
+        }
+    }
+
+    fn of_time(name: &str, x: &[Value]) -> Value {
+        match name {
+            "plus" => json!((t(&x[0]) + d(&x[1])).as_millis()),
+            "minus Duration" => json!((t(&x[0]) - d(&x[1])).as_millis()),
+            "floor" => match x.get(2) {
+                Some(zero) => json!(t(&x[0]).floor_from(d(&x[1]), t(zero)).as_millis()),
+                None => json!(t(&x[0]).floor(d(&x[1])).as_millis()),
+            },
+            "to" => t(&x[0]).to(t(&x[1]), d(&x[2])).map(Time::as_millis).collect(),
+            _ => compare(name, t(&x[0]), t(&x[1]), |time| json!(time.as_millis())),
+        }
+    }
+
+    fn of_duration(name: &str, x: &[Value]) -> Value {
+        match name {
+            "plus" => json!(millis(d(&x[0]) + d(&x[1]))),
+            "times" => json!(millis(d(&x[0]) * x[1].as_u64().unwrap() as u32)),
+            "div" => json!(d(&x[0]).div_duration_f64(d(&x[1]))),
+            "Milliseconds" => json!(millis(d(&x[0]))),
+            "Seconds" => json!(millis(Duration::from_secs(x[0].as_u64().unwrap()))),
+            _ => compare(name, d(&x[0]), d(&x[1]), |duration| json!(millis(duration))),
+        }
+    }
+
+    /// Runs every case of a suite and gives their number.
+    fn check(suite: &str, run: fn(&str, &[Value]) -> Value) -> usize {
+        let vectors: Vec<Value> = serde_json::from_str(suite).unwrap();
+        let mut cases = 0;
+        for vector in &vectors {
+            let name = vector["name"].as_str().unwrap();
+            let inputs = vector["input"].as_array().unwrap();
+            let expected = vector["expected"].as_array().unwrap();
+            assert_eq!(inputs.len(), expected.len(), "{name}");
+            for (input, expected) in inputs.iter().zip(expected) {
+                assert_eq!(&run(name, input.as_array().unwrap()), expected, "{name} {input}");
+                cases += 1;
+            }
+        }
+        cases
+    }
+
+    #[test]
+    fn times_behave_as_in_sparks_time_suite() {
+        assert_eq!(check(TIME_SUITE, of_time), 33);
+    }
+
+    #[test]
+    fn durations_behave_as_in_sparks_duration_suite() {
+        assert_eq!(check(DURATION_SUITE, of_duration), 29);
+    }
+}
