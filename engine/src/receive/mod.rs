@@ -1,1 +1,3 @@
-//! (being written)
+//! Hop 1: receivers read bytes into segments and hand them over through a ring, no faster than they are allowed to.
+
+pub mod ring;
