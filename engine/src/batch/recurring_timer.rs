@@ -359,7 +359,10 @@ mod tests {
         let timer = RecurringTimer::new(Arc::new(ManualClock::new(ms(0))), PERIOD, "test", |_| {});
         timer.start(ms(100)).unwrap();
         assert!(matches!(timer.start(ms(100)), Err(Error::State(_))));
-        assert!(matches!(*lock(&timer.state), State::Running(_)), "the refused start leaves the first running");
+        assert!(
+            matches!(*lock(&timer.state), State::Running(_)),
+            "the refused start leaves the first running"
+        );
 
         let timer = RecurringTimer::new(Arc::new(ManualClock::new(ms(0))), PERIOD, "test", |_| {});
         assert_eq!(timer.stop(false), None);
