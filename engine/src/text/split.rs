@@ -1,7 +1,8 @@
 //! Pieces between delimiters.
 //!
-//! The first byte of the delimiter is looked for 64 bytes at a time, and where it stands the others are compared. That
-//! is linear for delimiters of bounded length; the rare longer one is found by `memchr`'s two-way search.
+//! A delimiter of one byte is looked for 64 bytes at a time, all places in a window at once. A longer one is looked for
+//! by its first byte, and where that stands the others are compared; that is linear for delimiters of bounded length,
+//! and the rare one of more than [`MAX_INLINE`] bytes is found by `memchr`'s two-way search.
 #![expect(unsafe_code, reason = "cuts pieces between positions it has found")]
 
 use std::iter::FusedIterator;
@@ -36,9 +37,9 @@ pub struct Split {
     delimiter: Text,
     /// Where the next piece starts.
     start: usize,
-    /// Where the current window starts; with an empty delimiter, where it is found next.
+    /// Where the current window starts; with a delimiter that is not one byte, from where on it is looked for.
     window: usize,
-    /// Where in the window the delimiter's first byte stands, as far as not visited.
+    /// Where in the window a delimiter of one byte stands, as far as not visited.
     hits: u64,
     /// The last piece was delivered.
     done: bool,
@@ -47,20 +48,18 @@ pub struct Split {
 impl Split {
     #[inline]
     pub(super) fn new(text: Text, Delimiter(delimiter): Delimiter) -> Self {
-        let mut split = Split { text, delimiter, start: 0, window: 0, hits: 0, done: false };
-        if !split.text.is_empty() && !split.delimiter.is_empty() {
-            split.hits = split.look();
-        }
-        split
+        let hits = if delimiter.len() == 1 && !text.is_empty() { look(&text, &delimiter, 0) } else { 0 };
+        Split { text, delimiter, start: 0, window: 0, hits, done: false }
     }
 
     /// Where the next piece starts and ends.
-    #[inline]
+    #[inline(always)]
     fn next_range(&mut self) -> Option<(usize, usize)> {
         if self.done {
             return None;
         }
-        match self.next_delimiter() {
+        let delimiter = if self.delimiter.len() == 1 { self.next_hit() } else { self.next_match() };
+        match delimiter {
             Some(at) => {
                 let piece = (self.start, at);
                 self.start = at + self.delimiter.len();
@@ -71,66 +70,36 @@ impl Split {
     }
 
     /// All that is left, as the last piece.
-    #[inline]
+    #[inline(always)]
     fn rest(&mut self) -> (usize, usize) {
         self.done = true;
         (self.start, self.text.len())
     }
 
-    /// Where the next delimiter stands.
-    #[inline]
-    fn next_delimiter(&mut self) -> Option<usize> {
-        match self.delimiter.len() {
-            1 => self.next_hit(),
-            0 => self.next_boundary(),
-            2..=MAX_INLINE => self.next_match(),
-            _ => Some(
-                self.start + memmem::find(&self.text.as_bytes()[self.start..], self.delimiter.as_bytes())?,
-            ),
-        }
-    }
-
-    /// Where the delimiter's first byte stands next.
-    #[inline]
+    /// Where a delimiter of one byte stands next.
+    #[inline(always)]
     fn next_hit(&mut self) -> Option<usize> {
         while self.hits == 0 {
             if self.text.len() - self.window <= WINDOW {
                 return None;
             }
             self.window += WINDOW;
-            self.hits = self.look();
+            self.hits = look(&self.text, &self.delimiter, self.window);
         }
         let hit = self.window + self.hits.trailing_zeros() as usize;
         self.hits &= self.hits - 1;
         Some(hit)
     }
 
-    /// Where the whole delimiter stands next, not overlapping the one before.
+    /// Where any other delimiter stands next.
+    #[inline(always)]
     fn next_match(&mut self) -> Option<usize> {
-        loop {
-            let hit = self.next_hit()?;
-            if hit >= self.start && self.text.as_bytes()[hit..].starts_with(self.delimiter.as_bytes()) {
-                return Some(hit);
-            }
-        }
-    }
-
-    /// The next place between two characters, where the empty delimiter stands.
-    fn next_boundary(&mut self) -> Option<usize> {
-        let at = self.window;
-        let rest = self.text.as_str().get(at..)?;
-        self.window += rest.chars().next().map_or(1, char::len_utf8);
+        let at;
+        (at, self.window) = find(&self.text, &self.delimiter, self.window)?;
         Some(at)
     }
 
-    /// Where in the current window the delimiter's first byte stands.
-    #[inline]
-    fn look(&self) -> u64 {
-        self.text.window(self.window).equal(self.delimiter.as_bytes()[0])
-            & first(self.text.len() - self.window)
-    }
-
-    #[inline]
+    #[inline(always)]
     fn piece(&self, (start, end): (usize, usize)) -> Text {
         // SAFETY: a range of the text, between delimiters, which are whole characters, or the text's ends.
         unsafe { self.text.part(start, end) }
@@ -144,10 +113,45 @@ impl Split {
     }
 }
 
+/// Where in a window the delimiter's first byte stands. (This and the next take no `&mut Split`, so that the state of a
+/// loop over pieces is kept in registers.)
+#[inline(never)]
+fn look(text: &Text, delimiter: &Text, at: usize) -> u64 {
+    text.window(at).equal(delimiter.as_bytes()[0]) & first(text.len() - at)
+}
+
+/// Where the delimiter stands at or behind `from`, and from where on to look for the next.
+#[inline(never)]
+fn find(text: &Text, delimiter: &Text, from: usize) -> Option<(usize, usize)> {
+    let at = match delimiter.len() {
+        0 => {
+            let next = text.as_str().get(from..)?.chars().next();
+            return Some((from, from + next.map_or(1, char::len_utf8)));
+        }
+        1..=MAX_INLINE => find_short(text, delimiter, from)?,
+        _ => from + memmem::find(&text.as_bytes()[from..], delimiter.as_bytes())?,
+    };
+    Some((at, at + delimiter.len()))
+}
+
+fn find_short(text: &Text, delimiter: &Text, from: usize) -> Option<usize> {
+    for window in (from..text.len()).step_by(WINDOW) {
+        let mut hits = look(text, delimiter, window);
+        while hits != 0 {
+            let at = window + hits.trailing_zeros() as usize;
+            if text.as_bytes()[at..].starts_with(delimiter.as_bytes()) {
+                return Some(at);
+            }
+            hits &= hits - 1;
+        }
+    }
+    None
+}
+
 impl Iterator for Split {
     type Item = Text;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Text> {
         let range = self.next_range()?;
         Some(self.piece(range))

@@ -25,12 +25,13 @@ const WHOLE: u8 = 0x81;
 /// Tag of a slice of a chunk that its arena still writes to, behind the slice: nothing may be read from there.
 const GROWING: u8 = 0x82;
 
-/// `KEEP[n]` keeps the first `n` of sixteen bytes.
-static KEEP: [u128; 16] = {
-    let mut keep = [0; 16];
-    let mut n = 1;
+/// `KEEP[n]` keeps the first `n` of sixteen bytes, as two halves.
+static KEEP: [[u64; 2]; 16] = {
+    let mut keep = [[0; 2]; 16];
+    let mut n = 0;
     while n < 16 {
-        keep[n] = keep[n - 1] << 8 | 0xff;
+        let bits = (1u128 << (8 * n)) - 1;
+        keep[n] = [bits as u64, (bits >> 64) as u64];
         n += 1;
     }
     keep
@@ -145,14 +146,19 @@ impl Text {
         ptr::eq(self.head, other.head) && self.tail == other.tail
     }
 
-    /// An inline text of the first `len` bytes of a number.
+    /// An inline text of the first `len` of sixteen bytes, given as two numbers.
     ///
     /// # Safety
     /// `len <= MAX_INLINE`, and those bytes are valid UTF-8.
     #[inline(always)]
-    pub(super) unsafe fn inline(bytes: u128, len: usize) -> Text {
-        let bits = bytes & KEEP[len & MAX_INLINE] | (len as u128) << 120;
-        Text { head: ptr::without_provenance(bits as u64 as usize), tail: (bits >> 64) as u64 }
+    pub(super) unsafe fn inline([low, high]: [u64; 2], len: usize) -> Text {
+        let [keep_low, keep_high] = KEEP[len & MAX_INLINE];
+        // The constant keeps no more than the table does; with it the compiler sees that the text will be inline.
+        let bytes_8_to_14 = high & keep_high & (u64::MAX >> 8);
+        Text {
+            head: ptr::without_provenance((low & keep_low) as usize),
+            tail: bytes_8_to_14 | (len as u64) << 56,
+        }
     }
 
     /// The text of `len` bytes of a frozen chunk.
@@ -218,7 +224,7 @@ impl Text {
             let mut bytes = [0; 16];
             fill(&mut bytes[..len]);
             // SAFETY: short, and valid by the caller's promise.
-            return Ok(unsafe { Text::inline(u128::from_le_bytes(bytes), len) });
+            return Ok(unsafe { Text::inline(load_16(bytes.as_ptr()), len) });
         }
         if let Some(mut place) = arena::reserve(len) {
             fill(place.bytes_mut());
@@ -266,11 +272,11 @@ impl Text {
             // SAFETY: the last sixteen of more than fifteen bytes, which are all our own; then `len <= 15` of them.
             GROWING => unsafe {
                 let at = start.min(self.len() - 16);
-                let bytes = load_16(self.long_start().add(at));
-                Text::inline(bytes.unbounded_shr(8 * (start - at) as u32), len)
+                let [low, high] = load_16(self.long_start().add(at));
+                Text::inline(shift(u128::from(low) | u128::from(high) << 64, start - at), len)
             },
             // SAFETY: `len` bytes of at most fifteen.
-            _ => unsafe { Text::inline(self.inline_bits() >> (8 * start), len) },
+            _ => unsafe { Text::inline(shift(self.inline_bits(), start), len) },
         }
     }
 
@@ -294,25 +300,20 @@ impl Text {
     ///
     /// # Panics
     /// When `at` is not before the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn window(&self, at: usize) -> Window {
         let len = self.len();
         assert!(at < len, "a window outside of the text");
-        match self.tag() {
-            GROWING if len - at < WINDOW => {
-                let mut bytes = [0; WINDOW];
-                bytes[..len - at].copy_from_slice(&self.as_bytes()[at..]);
-                // SAFETY: 64 bytes.
-                unsafe { Window::load(bytes.as_ptr()) }
-            }
-            SLICE | WHOLE | GROWING => {
-                const { assert!(PADDING >= WINDOW) }
-                // SAFETY: begins in the content of a chunk that `self` counts, and that is padded and frozen, or in an
-                // arena's but ends before our end.
-                unsafe { Window::load(self.long_start().add(at)) }
-            }
-            _ => Window::of_16(self.inline_bits() >> (8 * at)),
+        if self.is_inline() {
+            return Window::of_16(self.inline_bits() >> (8 * at));
         }
+        if self.tag() == GROWING && len - at < WINDOW {
+            return Window::of_fewer(&self.as_bytes()[at..]);
+        }
+        const { assert!(PADDING >= WINDOW) }
+        // SAFETY: begins in the content of a chunk that `self` counts, and that is padded and frozen, or in an arena's
+        // but ends before our end.
+        unsafe { Window::load(self.long_start().add(at)) }
     }
 
     fn is_detached(&self) -> bool {
@@ -346,14 +347,20 @@ impl Text {
     }
 }
 
-/// Sixteen bytes as a number, the first lowest.
+/// Sixteen bytes as two numbers, the first byte lowest.
 ///
 /// # Safety
 /// They are readable, initialised and not written meanwhile.
 #[inline(always)]
-unsafe fn load_16(start: *const u8) -> u128 {
+unsafe fn load_16(start: *const u8) -> [u64; 2] {
     // SAFETY: the caller's promise.
-    unsafe { start.cast::<u128>().read_unaligned() }
+    unsafe { start.cast::<[u64; 2]>().read_unaligned() }
+}
+
+/// Sixteen bytes without the first `n`, which may be all of them, as two numbers.
+fn shift(bytes: u128, n: usize) -> [u64; 2] {
+    let bytes = bytes.unbounded_shr(8 * n as u32);
+    [bytes as u64, (bytes >> 64) as u64]
 }
 
 impl Clone for Text {

@@ -31,58 +31,68 @@ impl<const UNICODE: bool> Words<UNICODE> {
     #[inline]
     pub(super) fn new(text: Text) -> Self {
         let len = text.len();
-        let mut words = Words { text, len, window: 0, words: 0 };
-        if len > 0 {
-            words.words = words.look();
-        }
-        words
+        let words = if len > 0 { look::<UNICODE>(&text, len, 0) } else { 0 };
+        Words { text, len, window: 0, words }
     }
 
     /// Where the next word starts and ends.
-    #[inline]
+    #[inline(always)]
     fn next_range(&mut self) -> Option<(usize, usize)> {
         while self.words == 0 {
             if self.len - self.window <= WINDOW {
                 return None;
             }
             self.window += WINDOW;
-            self.words = self.look();
+            self.words = look::<UNICODE>(&self.text, self.len, self.window);
         }
         let start = self.window + self.words.trailing_zeros() as usize;
         let lowest = self.words & self.words.wrapping_neg();
         let carried = self.words.wrapping_add(lowest);
         if carried == 0 {
-            return Some((start, self.end_of_crossing_word()));
+            let end;
+            (end, self.window, self.words) =
+                end_of_crossing_word::<UNICODE>(&self.text, self.len, self.window);
+            return Some((start, end));
         }
         self.words &= carried;
         Some((start, self.window + carried.trailing_zeros() as usize))
     }
 
-    /// The end of a word that goes on behind the window.
-    fn end_of_crossing_word(&mut self) -> usize {
-        self.words = 0;
-        while self.len - self.window > WINDOW {
-            self.window += WINDOW;
-            let words = self.look();
-            if words != !0 {
-                let end = words.trailing_ones();
-                self.words = words >> end << end;
-                return self.window + end as usize;
-            }
-        }
-        self.len
+    #[inline(always)]
+    fn word(&self, (start, end): (usize, usize)) -> Text {
+        // SAFETY: a range of the text, between white space characters or the text's ends.
+        unsafe { self.text.part(start, end) }
     }
+}
 
-    /// The bytes of words in the current window.
-    #[inline]
-    fn look(&self) -> u64 {
-        let window = self.text.window(self.window);
-        let mut spaces = window.ascii_space();
-        if UNICODE && window.has_non_ascii() {
-            spaces |= unicode_spaces(self.text.as_bytes(), self.window, window.unicode_space_lead());
-        }
-        !spaces & first(self.len - self.window)
+/// The bytes of words in a window. (This and the next take no `&mut Words`, so that the state of a loop over words is
+/// kept in registers.)
+#[inline(never)]
+fn look<const UNICODE: bool>(text: &Text, len: usize, at: usize) -> u64 {
+    let window = text.window(at);
+    let mut spaces = window.ascii_space();
+    if UNICODE && window.has_non_ascii() {
+        spaces |= unicode_spaces(text.as_bytes(), at, window.unicode_space_lead());
     }
+    !spaces & first(len - at)
+}
+
+/// Where a word ends that goes on behind a window; with the window where that is and what is left there.
+#[inline(never)]
+fn end_of_crossing_word<const UNICODE: bool>(
+    text: &Text,
+    len: usize,
+    mut window: usize,
+) -> (usize, usize, u64) {
+    while len - window > WINDOW {
+        window += WINDOW;
+        let words = look::<UNICODE>(text, len, window);
+        if words != !0 {
+            let end = words.trailing_ones();
+            return (window + end as usize, window, words >> end << end);
+        }
+    }
+    (len, window, 0)
 }
 
 /// The bytes of a window that belong to white space outside of ASCII; `leads` are those that may begin such a character.
@@ -116,11 +126,10 @@ fn unicode_space_len(bytes: &[u8]) -> usize {
 impl<const UNICODE: bool> Iterator for Words<UNICODE> {
     type Item = Text;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Text> {
-        let (start, end) = self.next_range()?;
-        // SAFETY: a range of the text, between white space characters or the text's ends.
-        Some(unsafe { self.text.part(start, end) })
+        let range = self.next_range()?;
+        Some(self.word(range))
     }
 
     #[inline]

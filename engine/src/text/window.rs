@@ -12,6 +12,17 @@ pub(super) use portable::Window;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::Window;
 
+impl Window {
+    /// Fewer than 64 bytes, then zeros.
+    #[cold]
+    pub(super) fn of_fewer(bytes: &[u8]) -> Self {
+        let mut window = [0; WINDOW];
+        window[..bytes.len()].copy_from_slice(bytes);
+        // SAFETY: 64 bytes of our own.
+        unsafe { Window::load(window.as_ptr()) }
+    }
+}
+
 /// The bits of the first `len` bytes of a window.
 #[inline]
 pub(super) fn first(len: usize) -> u64 {
