@@ -1,1 +1,17 @@
-//! (being written)
+//! Millstream: Spark Streaming's model of discretized streams as a native engine for one multicore machine.
+
+pub use millstream_engine::{
+    BoxError, Config, ContextState, DStream, Error, InputStream, Result, StreamingContext, Text, Time, batch,
+    clock, config, context, graph, job, observe, rdd, receive, shuffle, testkit, text,
+};
+pub use millstream_io as io;
+pub use millstream_operators as operators;
+
+/// Everything that a streaming program uses.
+pub mod prelude {
+    pub use std::time::Duration;
+
+    pub use millstream_engine::rdd::{BoxRdd, Rdd};
+    pub use millstream_engine::{BoxError, Config, DStream, Result, StreamingContext, Text, Time};
+    pub use millstream_operators::{Actions, PairRddOps, PairStreamOps, RddOps, StreamOps};
+}

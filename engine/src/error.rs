@@ -29,7 +29,9 @@ pub enum Error {
         source: std::sync::Arc<io::Error>,
     },
     /// A task of a batch failed as often as `task.max_failures` allows: user code panicked or returned an error.
-    #[error("{operator} failed in batch {time}, partition {partition}, after {attempts} attempt(s): {reason}")]
+    #[error(
+        "{operator} failed in batch {time}, partition {partition}, after {attempts} attempt(s): {reason}"
+    )]
     Task {
         /// The operator or stage that ran, with the place in the user's program where it was defined.
         operator: String,

@@ -13,7 +13,9 @@ use std::time::Duration;
 /// assert_eq!(t.floor(Duration::from_millis(200)), Time::from_millis(1_200));
 /// assert_eq!((t + Duration::from_millis(50)).to_string(), "1400 ms");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Time(i64);
 
 impl Time {

@@ -90,7 +90,11 @@ impl BlockTracker {
         Arc::new(BlockTracker {
             executor,
             batch_interval,
-            state: Mutex::new(State { ring, open: BatchBlocks::open(0, Time::default()), closed: BTreeMap::new() }),
+            state: Mutex::new(State {
+                ring,
+                open: BatchBlocks::open(0, Time::default()),
+                closed: BTreeMap::new(),
+            }),
             eager: Mutex::default(),
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),

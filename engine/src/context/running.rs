@@ -35,7 +35,8 @@ impl Running {
             Arc::new(Generator::new(Arc::clone(graph), Arc::clone(&scheduler), Arc::clone(clock)));
         let ticks = Arc::clone(&generator);
         let interval = graph.batch_interval();
-        let timer = RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| ticks.generate(time));
+        let timer =
+            RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| ticks.generate(time));
         let first = timer.start_time();
         let zero = first - interval;
         graph.start(zero)?;

@@ -106,7 +106,11 @@ impl StreamingContext {
     }
 
     /// The records of a collection as an RDD with `partitions` partitions (0: the default parallelism).
-    pub fn parallelize<T: Data>(&self, records: impl IntoIterator<Item = T>, partitions: usize) -> Parallelized<T> {
+    pub fn parallelize<T: Data>(
+        &self,
+        records: impl IntoIterator<Item = T>,
+        partitions: usize,
+    ) -> Parallelized<T> {
         let executor = self.executor().clone();
         let partitions = if partitions == 0 { executor.default_parallelism() } else { partitions };
         Parallelized::new(executor, records.into_iter().collect(), partitions)
@@ -198,7 +202,8 @@ impl StreamingContext {
                 shutdown::install();
             }
         }
-        let outcome = ContextOutcome { context: Arc::downgrade(inner), termination: Arc::clone(&inner.termination) };
+        let outcome =
+            ContextOutcome { context: Arc::downgrade(inner), termination: Arc::clone(&inner.termination) };
         let scheduler = Scheduler::new(
             Arc::clone(&inner.graph),
             Arc::clone(&inner.bus),
@@ -290,7 +295,10 @@ impl StreamingContext {
 
 impl std::fmt::Debug for StreamingContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamingContext").field("state", &self.lifecycle()).field("graph", &self.0.graph).finish()
+        f.debug_struct("StreamingContext")
+            .field("state", &self.lifecycle())
+            .field("graph", &self.0.graph)
+            .finish()
     }
 }
 

@@ -58,7 +58,8 @@ impl Termination {
             if done(&state) {
                 return Ok(true);
             }
-            let left = end.map_or(Duration::from_secs(3_600), |end| end.saturating_duration_since(Instant::now()));
+            let left =
+                end.map_or(Duration::from_secs(3_600), |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Ok(false);
             }

@@ -151,7 +151,11 @@ impl Graph {
 
     /// Adds a stream whose batches `input` makes.
     #[track_caller]
-    pub(crate) fn add_input<I: InputStream>(self: &Arc<Self>, name: &str, input: I) -> Result<DStream<I::Rdd>> {
+    pub(crate) fn add_input<I: InputStream>(
+        self: &Arc<Self>,
+        name: &str,
+        input: I,
+    ) -> Result<DStream<I::Rdd>> {
         self.ensure_open()?;
         let input = Arc::new(input);
         let id = self.next_input.fetch_add(1, Ordering::Relaxed);
@@ -226,7 +230,8 @@ impl Graph {
             let parts = self.parts();
             (parts.inputs.clone(), parts.receivers.clone())
         };
-        inputs.iter().all(|input| input.is_finished()) && receivers.iter().all(|receiver| receiver.is_stopped())
+        inputs.iter().all(|input| input.is_finished())
+            && receivers.iter().all(|receiver| receiver.is_stopped())
     }
 
     pub(crate) fn stop(&self) {

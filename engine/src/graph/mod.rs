@@ -18,5 +18,5 @@ pub use dstream::DStream;
 pub(crate) use dstream::receiver_node;
 pub use graph_state::Graph;
 pub use input::{BatchInput, InputStream, StartInfo};
-pub(crate) use output::{Output, OutputBody};
 pub use output::BoxError;
+pub(crate) use output::{Output, OutputBody};

@@ -24,5 +24,7 @@ pub(crate) fn is_inside() -> bool {
 
 /// The job that runs on this thread; outside of one, a job of its own for an action of the program.
 pub(crate) fn job() -> Job {
-    CURRENT.with_borrow(Clone::clone).unwrap_or_else(|| Job::new(Time::default(), "an action outside of a batch"))
+    CURRENT
+        .with_borrow(Clone::clone)
+        .unwrap_or_else(|| Job::new(Time::default(), "an action outside of a batch"))
 }

@@ -114,7 +114,8 @@ impl Scheduler {
     pub(crate) fn start(self: &Arc<Self>, config: &Config) -> Result<()> {
         for i in 0..config.concurrent_jobs {
             let scheduler = Arc::clone(self);
-            let thread = std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs());
+            let thread =
+                std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs());
             thread.map_err(|e| Error::io("starting a job thread", e))?;
             self.state().threads += 1;
         }
@@ -219,7 +220,10 @@ impl Scheduler {
         loop {
             let outcome = self.attempt(time, output);
             match &outcome {
-                Err(error) if self.on_batch_failure == OnBatchFailure::Retry && !matches!(error, Error::Stopped(_)) => {
+                Err(error)
+                    if self.on_batch_failure == OnBatchFailure::Retry
+                        && !matches!(error, Error::Stopped(_)) =>
+                {
                     tracing::error!(batch = %time, %error, ?pause, "output operation failed and is tried again");
                 }
                 _ => return outcome,

@@ -15,7 +15,12 @@ trait DynRdd<T>: Send + Sync {
     fn num_partitions(&self) -> usize;
     fn weight(&self) -> usize;
     fn prepare(&self, job: &Job) -> Result<()>;
-    fn compute_in_runs(&self, partition: usize, task: &Task, run: &mut dyn FnMut(&mut Vec<T>) -> Flow) -> Flow;
+    fn compute_in_runs(
+        &self,
+        partition: usize,
+        task: &Task,
+        run: &mut dyn FnMut(&mut Vec<T>) -> Flow,
+    ) -> Flow;
 }
 
 impl<R: Rdd> DynRdd<R::Item> for R {

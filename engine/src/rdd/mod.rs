@@ -21,8 +21,8 @@ pub use parallelized::Parallelized;
 pub use shared::Shared;
 pub use union::UnionAll;
 
-use crate::job::{Executor, Job, Task};
 use crate::Result;
+use crate::job::{Executor, Job, Task};
 
 /// Whether the consumer of a partition wants more records: `Continue`, or `Break` when it has enough (`take`, `print`).
 pub type Flow = ControlFlow<()>;

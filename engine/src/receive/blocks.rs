@@ -18,7 +18,8 @@ pub struct Blocks<F> {
 impl<F: BlockFormat> Blocks<F> {
     /// The blocks that `segments` form, which stand in the order of their block times.
     pub fn new(executor: Executor, segments: Vec<Segment>) -> Self {
-        let begins = (0..segments.len()).filter(|&i| i == 0 || segments[i].block() != segments[i - 1].block());
+        let begins =
+            (0..segments.len()).filter(|&i| i == 0 || segments[i].block() != segments[i - 1].block());
         let bounds: Arc<[usize]> = begins.chain([segments.len()]).collect();
         let bounds = if segments.is_empty() { Arc::from([0]) } else { bounds };
         Blocks { executor, segments: segments.into(), bounds, format: PhantomData }

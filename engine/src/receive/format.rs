@@ -81,7 +81,8 @@ impl<T: Data + Serialize + DeserializeOwned> BlockFormat for Records<T> {
 
     fn encode(item: &T, bytes: &mut Vec<u8>) -> Result<()> {
         let appended = postcard::to_extend(item, std::mem::take(bytes));
-        *bytes = appended.map_err(|e| Error::Codec(format!("a record of type {}: {e}", std::any::type_name::<T>())))?;
+        *bytes = appended
+            .map_err(|e| Error::Codec(format!("a record of type {}: {e}", std::any::type_name::<T>())))?;
         Ok(())
     }
 

@@ -36,7 +36,10 @@ struct TypedReceiverStream<R: Receiver> {
 
 /// Adds the stream of `receiver` to the graph.
 #[track_caller]
-pub(crate) fn receiver_stream<R: Receiver>(graph: &Arc<Graph>, receiver: R) -> Result<DStream<Blocks<R::Format>>> {
+pub(crate) fn receiver_stream<R: Receiver>(
+    graph: &Arc<Graph>,
+    receiver: R,
+) -> Result<DStream<Blocks<R::Format>>> {
     graph.ensure_open()?;
     let executor = graph.executor().clone();
     let config = executor.config();
@@ -77,8 +80,15 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
             return Err(Error::State(format!("{} has been started before", self.name)));
         };
         let interval = self.tracker.executor().config().effective_block_interval();
-        let supervisor =
-            Supervisor::new(receiver, self.context.clone(), self.stream, self.name.clone(), bus, clock, interval);
+        let supervisor = Supervisor::new(
+            receiver,
+            self.context.clone(),
+            self.stream,
+            self.name.clone(),
+            bus,
+            clock,
+            interval,
+        );
         let stopped = Arc::clone(&self.stopped);
         let thread = std::thread::Builder::new().name(format!("receiver-{}", self.stream)).spawn(move || {
             supervisor.run(core);

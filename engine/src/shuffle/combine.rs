@@ -76,7 +76,8 @@ where
         let weight = entries * size_of::<(u64, K, C)>();
         let stage = Stage { name: self.name, partitions: self.partitions, weight };
         executor.run_once(job, stage, |task| {
-            let share = std::mem::take(&mut *shares[task.partition()].lock().unwrap_or_else(PoisonError::into_inner));
+            let share =
+                std::mem::take(&mut *shares[task.partition()].lock().unwrap_or_else(PoisonError::into_inner));
             self.merge_share(share)
         })
     }

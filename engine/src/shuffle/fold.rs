@@ -63,7 +63,8 @@ where
         let locals = std::sync::Mutex::new(locals);
         let stage = Stage { name: self.name, partitions: 1, weight: 0 };
         executor.run_once(job, stage, |_| {
-            let locals = std::mem::take(&mut *locals.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            let locals =
+                std::mem::take(&mut *locals.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
             let all = locals.into_iter().fold((self.zero)(), &self.merge);
             (self.finish)(all).into_iter().collect()
         })

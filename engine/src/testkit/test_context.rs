@@ -105,7 +105,8 @@ impl TestContext {
     /// What `start` says, and the first error of a batch that stops the context.
     pub fn run(&self, batches: usize) -> Result<()> {
         self.context.start()?;
-        let scheduler = self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))?;
+        let scheduler =
+            self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))?;
         for _ in 0..batches {
             let target = scheduler.completed() + 1;
             self.clock.advance(self.context.config().batch_interval);

@@ -1,0 +1,45 @@
+//! What every narrow operator has from its parent.
+
+/// The methods of [`Rdd`](millstream_engine::rdd::Rdd) that a narrow operator passes on to its field `parent`.
+macro_rules! narrow {
+    () => {
+        fn executor(&self) -> &millstream_engine::job::Executor {
+            self.parent.executor()
+        }
+
+        fn num_partitions(&self) -> usize {
+            self.parent.num_partitions()
+        }
+
+        fn weight(&self) -> usize {
+            self.parent.weight()
+        }
+
+        fn prepare(&self, job: &millstream_engine::job::Job) -> millstream_engine::Result<()> {
+            self.parent.prepare(job)
+        }
+    };
+}
+
+/// A narrow operator: its struct with the shared function `f`, `new` and `Clone`.
+macro_rules! operator {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name<R, F> {
+            parent: R,
+            f: std::sync::Arc<F>,
+        }
+
+        impl<R, F> $name<R, F> {
+            pub(crate) fn new(parent: R, f: std::sync::Arc<F>) -> Self {
+                $name { parent, f }
+            }
+        }
+
+        impl<R: Clone, F> Clone for $name<R, F> {
+            fn clone(&self) -> Self {
+                $name { parent: self.parent.clone(), f: std::sync::Arc::clone(&self.f) }
+            }
+        }
+    };
+}
