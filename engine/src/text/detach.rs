@@ -50,7 +50,17 @@ pub(super) fn is_on() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Text;
     use super::*;
+
+    #[test]
+    fn what_is_detached_is_not_copied_again() {
+        for bytes in [16, 4_096, 4_097] {
+            let text = Text::from("x".repeat(bytes));
+            assert_eq!(detached(|| text.clone()).as_ptr(), text.as_ptr());
+            assert_eq!(text.get(..).unwrap().detached().as_ptr(), text.as_ptr());
+        }
+    }
 
     #[test]
     fn the_mode_ends_with_the_closure_nested_or_panicking() {

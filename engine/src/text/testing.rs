@@ -2,7 +2,7 @@
 
 use super::{Chunk, ChunkPool, Text, detached, validate};
 
-/// The text as a whole chunk of its own when it is long.
+/// The text as all there is in a chunk.
 pub(super) fn whole(value: &str) -> Text {
     let chunk = Chunk::copy_from(value.as_bytes()).unwrap();
     validate(&chunk, 0..chunk.len()).unwrap().block.get(0..value.len()).unwrap()

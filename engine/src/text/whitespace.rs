@@ -194,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_with_a_chunk_of_its_own_splits_like_any_other() {
+        let value = "words of all lengths, some-of-them-too-long-to-be-inline ".repeat(100);
+        let text = Text::from(&value);
+        assert_eq!(text.split_whitespace().collect::<Vec<_>>(), value.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(text.split(',').collect::<Vec<_>>(), value.split(',').collect::<Vec<_>>());
+    }
+
+    #[test]
     fn an_iterator_at_its_end_stays_there() {
         for value in ["", "   ", "a", &" ".repeat(64), &"a".repeat(64), &"a".repeat(128)] {
             let mut words = Text::from(value).split_whitespace();
