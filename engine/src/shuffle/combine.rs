@@ -49,7 +49,7 @@ where
     Update: Fn(C, V) -> C + Send + Sync + 'static,
     Merge: Fn(C, C) -> C + Send + Sync + 'static,
 {
-    type Local = Table<K, C>;
+    type Local = Table<K, V, C>;
     type Out = (K, C);
 
     fn name(&self) -> &'static str {
@@ -60,16 +60,20 @@ where
         self.partitions
     }
 
-    fn local(&self) -> Table<K, C> {
+    fn local(&self) -> Table<K, V, C> {
         Table::new(self.partitions, self.hasher.clone())
     }
 
-    #[inline]
-    fn add(&self, local: &mut Table<K, C>, (key, value): (K, V)) {
+    #[inline(always)]
+    fn add(&self, local: &mut Table<K, V, C>, (key, value): (K, V)) {
         local.upsert(key, value, &self.create, &self.update);
     }
 
-    fn merge(&self, locals: Vec<Table<K, C>>, executor: &Executor, job: &Job) -> Result<Vec<Vec<(K, C)>>> {
+    fn finish(&self, local: &mut Table<K, V, C>) {
+        local.flush(&self.create, &self.update);
+    }
+
+    fn merge(&self, locals: Vec<Table<K, V, C>>, executor: &Executor, job: &Job) -> Result<Vec<Vec<(K, C)>>> {
         let shares = transpose(locals.into_iter().map(Table::into_parts).collect(), self.partitions);
         let entries: usize = shares.iter().flatten().map(Part::len).sum();
         let shares: Vec<_> = shares.into_iter().map(Mutex::new).collect();

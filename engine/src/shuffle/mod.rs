@@ -45,6 +45,9 @@ pub trait Shuffle<T>: Send + Sync + 'static {
     /// Collects one record. This is the end of the fused loop: it is called for every record.
     fn add(&self, local: &mut Self::Local, item: T);
 
+    /// Called at the end of every task that added records to `local`.
+    fn finish(&self, _local: &mut Self::Local) {}
+
     /// Brings the workers' collections together, partition by partition.
     ///
     /// # Errors

@@ -101,6 +101,7 @@ impl<R: Rdd, S: Shuffle<R::Item>> ShuffleStage<R, S> {
                 self.shuffle.add(&mut local, item);
                 Flow::Continue(())
             });
+            self.shuffle.finish(&mut local);
             local
         })
     }
@@ -122,6 +123,7 @@ pub(crate) fn collect_partition<R: Rdd, S: Shuffle<R::Item>>(
                     shuffle.add(local, item);
                     Flow::Continue(())
                 });
+                shuffle.finish(local);
             },
         );
     });

@@ -11,6 +11,13 @@ use std::hash::{Hash, Hasher};
 use super::Text;
 
 impl Text {
+    #[cold]
+    #[inline(never)]
+    fn hash_long<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes());
+        state.write_usize(self.len());
+    }
+
     #[inline]
     fn is_equal_long(&self, other: &Text) -> bool {
         !self.is_inline() && !other.is_inline() && self.as_bytes() == other.as_bytes()
@@ -46,13 +53,12 @@ impl Ord for Text {
 
 impl Hash for Text {
     /// One number for an inline text, bytes and length for a long one; not the hash of the same `str`.
-    #[inline]
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
         if self.is_inline() {
             state.write_u128(self.inline_bits());
         } else {
-            state.write(self.as_bytes());
-            state.write_usize(self.len());
+            self.hash_long(state);
         }
     }
 }
