@@ -43,6 +43,7 @@ mod actions;
 mod number;
 mod pair_actions;
 mod print;
+mod run;
 mod show;
 
 mod join_rdd_ops;
