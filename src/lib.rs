@@ -12,6 +12,12 @@ pub mod prelude {
     pub use std::time::Duration;
 
     pub use millstream_engine::rdd::{BoxRdd, Rdd};
-    pub use millstream_engine::{BoxError, Config, DStream, Result, StreamingContext, Text, Time};
-    pub use millstream_operators::{Actions, PairRddOps, PairStreamOps, RddOps, StreamOps};
+    pub use millstream_engine::{BoxError, Config, DStream, Error, Result, StreamingContext, Text, Time};
+    pub use millstream_io::{Sinks, Sources};
+    pub use millstream_operators::prelude::*;
 }
+
+/// The programs of the README compile and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

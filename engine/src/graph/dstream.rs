@@ -64,7 +64,8 @@ impl<R: Rdd> DStream<R> {
     }
 
     /// The same for an operator that takes each record by itself, whatever partition it is in (`map`, `filter`): a shuffle
-    /// behind it may run on parts of a batch that is still being received.
+    /// behind it may run on parts of a batch that is still being received. Such an operator has nothing to
+    /// [prepare](Rdd::prepare).
     #[track_caller]
     pub fn lift_by_record<R2: Rdd>(
         &self,
