@@ -100,6 +100,11 @@ impl StreamingContext {
         self.0.graph.executor()
     }
 
+    /// Bytes that receivers have brought and no completed batch has used up.
+    pub fn held_bytes(&self) -> usize {
+        self.0.graph.trackers().iter().map(|tracker| tracker.held_bytes()).sum()
+    }
+
     /// The number of input streams, which is the id of the next one.
     pub fn num_input_streams(&self) -> usize {
         self.0.graph.num_inputs()
@@ -243,7 +248,8 @@ impl StreamingContext {
     /// Stops the context. `graceful`: receivers stop first, and everything received is processed, within
     /// `graceful_stop_timeout`. Otherwise running tasks are the last, and what was received and not processed is dropped.
     ///
-    /// It may be called in any state and from any thread; from an output operation it returns at once and stops behind it.
+    /// It may be called in any state and from any thread; from user code that the engine runs (an output operation, a
+    /// task, a receiver, an input) it returns at once and stops behind it.
     ///
     /// # Errors
     /// Inside a listener's callback.
@@ -251,7 +257,7 @@ impl StreamingContext {
         if self.0.bus.on_bus_thread() {
             return Err(Error::State("Cannot stop StreamingContext within listener bus thread.".to_owned()));
         }
-        if current::is_inside() {
+        if current::on_engine_thread() {
             let context = self.clone();
             std::thread::spawn(move || context.stop(graceful));
             return Ok(());

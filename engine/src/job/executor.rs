@@ -5,8 +5,8 @@ use ahash::RandomState;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::panics;
 use super::task::{Job, Task};
+use super::{current, panics};
 use crate::config::Config;
 use crate::text::{self, ChunkPool};
 use crate::{Error, Result};
@@ -204,6 +204,7 @@ fn start_pool(config: &Config, threads: usize) -> ThreadPool {
         .num_threads(threads)
         .thread_name(|i| format!("compute-{i}"))
         .start_handler(move |i| {
+            current::mark_engine_thread();
             if pin {
                 core_affinity::set_for_current(cores[i]);
             }
