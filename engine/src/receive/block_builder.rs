@@ -41,7 +41,7 @@ const ROOM_CHECK: Duration = Duration::from_millis(2);
 impl<F: BlockFormat> BlockBuilder<F> {
     pub(crate) fn new(tracker: Arc<BlockTracker>, ring: Producer<Segment>) -> Self {
         let config = tracker.executor().config();
-        let rate = |rate: Option<f64>| rate.and_then(|r| NonZeroU64::new(r as u64));
+        let rate = |rate: Option<f64>| rate.and_then(|r| NonZeroU64::new(r.ceil() as u64));
         let limiter = RateLimiter::new(rate(config.max_rate), rate(config.initial_rate), Instant::now());
         BlockBuilder {
             building: Mutex::new(Building {
@@ -100,6 +100,8 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// # Errors
     /// As [`store`](Self::store); then some of the records may have been stored.
     pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>, block: Time) -> Result<()> {
+        // The caller's iterator may take its time, or store on its own: it runs before the lock is taken.
+        let items: Vec<_> = items.into_iter().collect();
         let mut building = self.wait_for_room(self.building())?;
         self.seal(&mut building);
         let interval = std::mem::replace(&mut building.block, block);
