@@ -45,7 +45,11 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Runs `f` on a thread of its own and gives what it returns, but waits no longer than `bound`.
-pub(crate) fn within<T: Send + 'static>(bound: Duration, what: &str, f: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn within<T: Send + 'static>(
+    bound: Duration,
+    what: &str,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(f()));
     result.recv_timeout(bound).unwrap_or_else(|_| panic!("not within {bound:?}: {what}"))
