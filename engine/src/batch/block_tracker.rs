@@ -317,3 +317,6 @@ impl BatchBlocks {
         drop(settled.unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,3 +212,6 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.tracker.arrived(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;
