@@ -142,7 +142,8 @@ fn a_stop_ends_the_pause_before_a_restart() {
 
 #[test]
 fn a_second_restart_does_not_cut_the_pause_short() {
-    let (_test, end, _seen) = collecting(config());
+    let (test, end, _seen) = collecting(config());
+    let diary = Diary::of(&test);
     let cx = end.started();
     cx.restart_after("first", ms(200));
     eventually("it is stopped", || end.calls().len() == 2);
@@ -150,7 +151,10 @@ fn a_second_restart_does_not_cut_the_pause_short() {
     end.started();
     let calls = end.calls.lock().unwrap().clone();
     assert!(calls[2].1 - calls[1].1 >= ms(200), "the pause");
-    thread::park_timeout(ms(60));
+    cx.report_error("later", "the supervisor has looked at its commands again");
+    eventually("it is told", || {
+        diary.receiver_errors().iter().any(|info| info.last_error_message == "later")
+    });
     assert_eq!(end.calls().len(), 3, "the second meant the life that was over");
 }
 
