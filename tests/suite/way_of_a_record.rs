@@ -61,7 +61,7 @@ fn one_record_from_the_receiver_to_the_output() {
 
     // Hop 3, job: a task decodes the record and pushes it through the narrow operators, once.
     let (time, parts) = results.recv_timeout(crate::support::BOUND).unwrap();
-    assert_eq!(*mapped.lock().unwrap(), [record.clone()]);
+    assert_eq!(*mapped.lock().unwrap(), std::slice::from_ref(&record));
 
     // Hop 4, shuffle: the hash of its key decides the partition in which it is counted.
     let home = partition_of(test.executor().hasher().hash_one(&record.0), 4);

@@ -44,14 +44,15 @@ impl StreamingContext {
     ///
     /// # Errors
     /// When a setting is out of range.
+    #[expect(clippy::needless_pass_by_value, reason = "a program makes its configuration for its context")]
     pub fn new(config: Config) -> Result<Self> {
-        StreamingContext::with_clock(config, Arc::new(SystemClock), true)
+        StreamingContext::with_clock(&config, Arc::new(SystemClock), true)
     }
 
     /// A context with another clock; one that is not `exclusive` may be active beside others.
-    pub(crate) fn with_clock(config: Config, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self> {
+    pub(crate) fn with_clock(config: &Config, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self> {
         config.validate()?;
-        let graph = Arc::new(Graph::new(Executor::new(&config), config.batch_interval));
+        let graph = Arc::new(Graph::new(Executor::new(config), config.batch_interval));
         Ok(StreamingContext(Arc::new(Inner {
             graph,
             clock,

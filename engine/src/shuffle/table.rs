@@ -43,6 +43,7 @@ impl<K: Key, C> Table<K, C> {
 
     /// Combines `value` into what `key` has, or begins with it.
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "a short key by value stays in registers")]
     pub(super) fn upsert<V>(
         &mut self,
         key: K,
