@@ -256,3 +256,51 @@ fn the_time_of_a_batch_passes_while_it_is_tried_again() {
     eventually("all batches run", || times.lock().unwrap().len() == 4);
     assert_eq!(*times.lock().unwrap(), [100, 100, 200, 300], "in batch order, the failed one first");
 }
+<<<<<<< HEAD
+=======
+
+#[test]
+fn an_error_of_the_kind_that_a_stop_makes_is_a_failure_like_any_other() {
+    let test = test_context(config());
+    hundred(&test).output("odd", |_, _, _| Err(Error::Stopped("by mistake".to_owned()).into()));
+    assert!(test.run(1).unwrap_err().to_string().contains("by mistake"));
+}
+
+#[test]
+fn an_operator_that_panics_over_a_segment_is_tried_again() {
+    const RECORDS: u64 = 50_000;
+    let test = test_context(config().segment_bytes(32 << 10));
+    let (receiver, end) = hand::<u64>();
+    let fuse = Fuse::new(1);
+    let left = Arc::clone(&fuse.0);
+    let fragile = test.receiver_stream(receiver).unwrap().lift_by_record("fragile", move |rdd| {
+        fuse.check();
+        rdd
+    });
+    let counts = test.collect(&fragile.map(|n| (n % 10, 1)).reduce_by_key(|a, b| a + b));
+    test.start().unwrap();
+    let cx = end.started();
+    (0..RECORDS).for_each(|n| cx.store(&n).unwrap());
+    eventually("a segment is collected before its batch is made", || left.load(Ordering::SeqCst) == 0);
+    count_eagerly(&test, &counts, |_| (), RECORDS);
+    assert_eq!(summed(&counts).values().sum::<u64>(), RECORDS);
+}
+
+#[test]
+fn closures_that_run_actions_themselves_do_not_wait_for_each_other_for_ever() {
+    crate::support::within(crate::support::BOUND, "all rounds end", || {
+        for _ in 0..50 {
+            let test = test_context(parallel());
+            let table =
+                test.parallelize((0..64u64).map(|n| (n % 8, 1u64)), 16).reduce_by_key_in(16, |a, b| a + b);
+            let looked_up = test.input([(0..16u64).collect()], 16).unwrap().map(move |n| {
+                let table = table.collect().unwrap();
+                table.into_iter().find(|(key, _)| *key == n % 8).map_or(0, |(_, count)| count)
+            });
+            let seen = test.collect(&looked_up);
+            test.run(1).unwrap();
+            assert_eq!(seen.all(), [8; 16]);
+        }
+    });
+}
+>>>>>>> tests

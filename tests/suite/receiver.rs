@@ -316,3 +316,36 @@ fn what_inputs_reported_is_forgotten_before_a_threshold() {
     tracker.cleanup(at(1));
     assert_eq!((records(&tracker, 0), records(&tracker, 1)), (BTreeMap::new(), [(0, 300)].into()));
 }
+
+#[test]
+fn the_end_of_all_inputs_is_told_when_every_batch_before_it_is_done() {
+    let test = test_context(config().concurrent_jobs(2));
+    let (receiver, end) = hand::<u64>();
+    let (release, released) = mpsc::channel::<()>();
+    let (seen, released) = (Arc::new(AtomicUsize::new(0)), Mutex::new(released));
+    let done = Arc::clone(&seen);
+    test.receiver_stream(receiver).unwrap().output("wait", move |_, rdd, _| {
+        if rdd.count()? > 0 {
+            let _ = released.lock().unwrap().recv();
+            done.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    let diary = Diary::of(&test);
+    test.start().unwrap();
+    let cx = end.started();
+    cx.store_block([1]).unwrap();
+    test.clock().advance(ms(100));
+    eventually("its batch is made", || diary.submitted().len() == 1);
+    cx.stop("the source has no more");
+    let context = test.clone();
+    let waiting = thread::spawn(move || context.await_end());
+    eventually("batches behind it are complete", || {
+        test.clock().advance(ms(100));
+        diary.completed().len() >= 5
+    });
+    assert!(!waiting.is_finished() && test.lifecycle() == millstream::ContextState::Active);
+    drop(release);
+    waiting.join().unwrap().unwrap();
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}

@@ -31,6 +31,8 @@ pub struct BlockTracker {
     summoned: AtomicBool,
     held_bytes: AtomicUsize,
     max_held_bytes: usize,
+    /// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
+    eager_bytes_min: usize,
 }
 
 struct State {
@@ -82,13 +84,14 @@ pub struct Received {
     pub bytes: u64,
 }
 
-/// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
+/// The most that a segment must hold to wake a compute thread; a full one always does, however small segments are.
 const EAGER_BYTES_MIN: usize = 32 << 10;
 
 impl BlockTracker {
     /// A tracker of the segments that come through `ring`.
     pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
         let max_held_bytes = executor.config().max_held_bytes;
+        let eager_bytes_min = EAGER_BYTES_MIN.min(executor.config().segment_bytes / 2);
         Arc::new(BlockTracker {
             executor,
             batch_interval,
@@ -102,6 +105,7 @@ impl BlockTracker {
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
             max_held_bytes,
+            eager_bytes_min,
         })
     }
 
@@ -139,7 +143,7 @@ impl BlockTracker {
 
     /// Called by the receiver after it pushed a segment: has a compute thread come for it, if it is worth the way.
     pub(crate) fn arrived(self: &Arc<Self>, bytes: usize) {
-        if bytes >= EAGER_BYTES_MIN {
+        if bytes >= self.eager_bytes_min {
             self.summon();
         }
     }

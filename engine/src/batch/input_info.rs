@@ -33,6 +33,13 @@ impl InputInfoTracker {
         }
     }
 
+    /// Takes back what a stream reported for a batch that it could not make after all.
+    pub(crate) fn take_back(&self, time: Time, stream: usize) {
+        if let Some(streams) = self.batches().get_mut(&time) {
+            streams.remove(&stream);
+        }
+    }
+
     /// What was noted for the batch at `time`.
     pub fn info(&self, time: Time) -> BTreeMap<usize, StreamInputInfo> {
         self.batches().get(&time).cloned().unwrap_or_default()

@@ -164,7 +164,10 @@ impl Graph {
         let name = format!("{name} [{id}]");
         self.parts().inputs.push(Arc::new(TypedInput(Arc::clone(&input))));
         let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
-        let compute = move |time| input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
+        let compute = move |time| {
+            let rdd = input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
+            rdd.inspect_err(|_| infos.take_back(time, id))
+        };
         let info = self.info("input stream", Location::caller(), self.batch_interval(), false);
         Ok(self.add(Node::new(info, Vec::new(), Box::new(compute))))
     }

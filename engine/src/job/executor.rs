@@ -161,8 +161,12 @@ impl Executor {
         self.pool().spawn(f);
     }
 
+    /// Runs on the calling thread: because it is not worth waking others, or because the caller is a compute thread, which must not
+    /// take up a foreign task while it waits.
     fn is_light(&self, stage: Stage<'_>) -> bool {
-        stage.partitions <= 1 || stage.weight < self.0.config.inline_below_bytes
+        stage.partitions <= 1
+            || stage.weight < self.0.config.inline_below_bytes
+            || rayon::current_thread_index().is_some()
     }
 
     fn attempt<T>(
