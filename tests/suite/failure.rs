@@ -256,8 +256,6 @@ fn the_time_of_a_batch_passes_while_it_is_tried_again() {
     eventually("all batches run", || times.lock().unwrap().len() == 4);
     assert_eq!(*times.lock().unwrap(), [100, 100, 200, 300], "in batch order, the failed one first");
 }
-<<<<<<< HEAD
-=======
 
 #[test]
 fn an_error_of_the_kind_that_a_stop_makes_is_a_failure_like_any_other() {
@@ -303,4 +301,3 @@ fn closures_that_run_actions_themselves_do_not_wait_for_each_other_for_ever() {
         }
     });
 }
->>>>>>> tests

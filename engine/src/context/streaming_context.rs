@@ -101,14 +101,11 @@ impl StreamingContext {
         self.0.graph.executor()
     }
 
-<<<<<<< HEAD
     /// The clock that batch times are taken from.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 
-=======
->>>>>>> tests
     /// Bytes that receivers have brought and no completed batch has used up.
     pub fn held_bytes(&self) -> usize {
         self.0.graph.trackers().iter().map(|tracker| tracker.held_bytes()).sum()

@@ -91,10 +91,7 @@ impl<R: Receiver> Supervisor<R> {
             let timeout = self.tick();
             let (receiver, cx) = (&mut self.receiver, &self.cx);
             if let Err(reason) = flatten(catch(|| receiver.poll(cx, timeout))) {
-<<<<<<< HEAD
                 // A receiver that is told to stop while it stores gets an error, and hands it on.
-=======
->>>>>>> tests
                 let told = self.commanded();
                 return told.unwrap_or_else(|| self.failed("the receiver lost its source", &reason));
             }

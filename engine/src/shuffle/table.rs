@@ -108,7 +108,6 @@ impl<K: Key, V, C> Table<K, V, C> {
         Table { parts, waiting: Vec::with_capacity(QUEUE), hasher }
     }
 
-<<<<<<< HEAD
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
     #[inline(always)]
     pub(super) fn upsert(&mut self, key: K, value: V, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
@@ -136,28 +135,6 @@ impl<K: Key, V, C> Table<K, V, C> {
         }
         if waiting + 1 == QUEUE {
             self.flush(create, update);
-=======
-    /// Combines `value` into what `key` has, or begins with it.
-    #[inline]
-    #[expect(clippy::needless_pass_by_value, reason = "a short key by value stays in registers")]
-    pub(super) fn upsert<V>(
-        &mut self,
-        key: K,
-        value: V,
-        create: impl FnOnce(V) -> C,
-        update: impl FnOnce(C, V) -> C,
-    ) {
-        let hash = self.hasher.hash_one(&key);
-        let partition = partition_of(hash, self.parts.len());
-        let part = &mut self.parts[partition];
-        match part.table.find_mut(hash, |entry| entry.key == key) {
-            Some(entry) => {
-                let entry: *mut Entry<K, C> = entry;
-                // SAFETY: `entry` was just found in `part.table`, which has not been touched since.
-                unsafe { part.update(entry, |old| update(old, value)) }
-            }
-            None => part.insert(hash, &key, create(value)),
->>>>>>> tests
         }
     }
 
