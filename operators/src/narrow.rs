@@ -3,6 +3,13 @@
 /// The methods of [`Rdd`](millstream_engine::rdd::Rdd) that a narrow operator passes on to its field `parent`.
 macro_rules! narrow {
     () => {
+        narrow!(partitions of parent);
+
+        fn prepare(&self, job: &millstream_engine::job::Job) -> millstream_engine::Result<()> {
+            self.parent.prepare(job)
+        }
+    };
+    (partitions of parent) => {
         fn executor(&self) -> &millstream_engine::job::Executor {
             self.parent.executor()
         }
@@ -14,14 +21,10 @@ macro_rules! narrow {
         fn weight(&self) -> usize {
             self.parent.weight()
         }
-
-        fn prepare(&self, job: &millstream_engine::job::Job) -> millstream_engine::Result<()> {
-            self.parent.prepare(job)
-        }
     };
 }
 
-/// A narrow operator: its struct with the shared function `f`, `new` and `Clone`.
+/// A narrow operator: its struct, `new` and `Clone`; with or without a shared function `f`.
 macro_rules! operator {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -39,6 +42,19 @@ macro_rules! operator {
         impl<R: Clone, F> Clone for $name<R, F> {
             fn clone(&self) -> Self {
                 $name { parent: self.parent.clone(), f: std::sync::Arc::clone(&self.f) }
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident without function) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name<R> {
+            parent: R,
+        }
+
+        impl<R> $name<R> {
+            pub(crate) fn new(parent: R) -> Self {
+                $name { parent }
             }
         }
     };

@@ -127,6 +127,20 @@ impl Executor {
         results
     }
 
+    /// Runs one task of a stage on the calling thread: for actions that may not need the other partitions.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_partition<T>(
+        &self,
+        job: &Job,
+        name: &str,
+        partition: usize,
+        f: impl Fn(&Task) -> T,
+    ) -> Result<T> {
+        self.attempt(job, name, partition, 0, &f)
+    }
+
     /// True while a stage of a job wants the compute threads.
     pub(crate) fn is_wanted(&self) -> bool {
         self.0.stages.load(Ordering::Acquire) > 0
@@ -157,7 +171,7 @@ impl Executor {
         stage: &str,
         partition: usize,
         before: usize,
-        f: &(impl Fn(&Task) -> T + Sync),
+        f: &impl Fn(&Task) -> T,
     ) -> Result<T> {
         let attempts = self.0.config.max_failures.max(before + 1);
         let mut reason = String::new();

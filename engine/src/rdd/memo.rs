@@ -3,16 +3,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::Result;
 
 /// A value that is computed once, by whoever asks first; the others wait. A failure is not remembered.
-pub(crate) struct Memo<T>(Arc<Mutex<Option<Arc<T>>>>);
+pub struct Memo<T>(Arc<Mutex<Option<Arc<T>>>>);
 
 impl<T> Memo<T> {
     /// The value, if it has been computed.
-    pub(crate) fn get(&self) -> Option<Arc<T>> {
+    pub fn get(&self) -> Option<Arc<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Computes the value unless that has been done.
-    pub(crate) fn fill(&self, compute: impl FnOnce() -> Result<T>) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of `compute`; the next call tries again.
+    pub fn fill(&self, compute: impl FnOnce() -> Result<T>) -> Result<()> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
             *slot = Some(Arc::new(compute()?));

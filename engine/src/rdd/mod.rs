@@ -14,9 +14,8 @@ mod union;
 use std::hash::Hash;
 use std::ops::ControlFlow;
 
-pub(crate) use memo::Memo;
-
 pub use boxed::BoxRdd;
+pub use memo::Memo;
 pub use parallelized::Parallelized;
 pub use shared::Shared;
 pub use union::UnionAll;

@@ -1,0 +1,29 @@
+use millstream_engine::job::Task;
+use millstream_engine::rdd::{Data, Flow, Rdd};
+
+operator! {
+    /// Every partition changed as a whole: [`map_partitions`](crate::RddOps::map_partitions).
+    MapPartitions
+}
+
+impl<R, I, F> Rdd for MapPartitions<R, F>
+where
+    R: Rdd,
+    I: IntoIterator,
+    I::Item: Data,
+    F: Fn(std::vec::IntoIter<R::Item>) -> I + Send + Sync + 'static,
+{
+    type Item = I::Item;
+
+    narrow!();
+
+    #[inline]
+    fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(I::Item) -> Flow) -> Flow {
+        let mut records = Vec::new();
+        self.parent.compute(partition, task, |item| {
+            records.push(item);
+            Flow::Continue(())
+        })?;
+        (self.f)(records.into_iter()).into_iter().try_for_each(&mut sink)
+    }
+}
