@@ -1,24 +1,28 @@
 //! Cuts a stream of bytes into chunks of whole lines.
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr2, memrchr2};
 
 use millstream_engine::text::ChunkMut;
 
 /// The end of the last whole line in `bytes`: behind its terminator. A `\r` at the very end may be half of a `\r\n` and does not
 /// count.
 pub(crate) fn last_line_end(bytes: &[u8]) -> Option<usize> {
-    if let Some(at) = memrchr(b'\n', bytes) {
-        return Some(at + 1);
-    }
-    let but_last = &bytes[..bytes.len().saturating_sub(1)];
-    memrchr(b'\r', but_last).map(|at| at + 1)
+    memrchr2(b'\n', b'\r', without_last_return(bytes)).map(|at| at + 1)
 }
 
 /// The end of the first line in `bytes`, by the same rule.
 fn first_line_end(bytes: &[u8]) -> Option<usize> {
-    let but_last = &bytes[..bytes.len().saturating_sub(1)];
-    memchr(b'\n', bytes).or_else(|| memchr(b'\r', but_last)).map(|at| at + 1)
+    let at = memchr2(b'\n', b'\r', without_last_return(bytes))?;
+    let is_pair = bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+    Some(at + 1 + usize::from(is_pair))
 }
+
+fn without_last_return(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// Memory that a cutter keeps for carried bytes while it carries none: thousands of connections have one each.
+const KEPT_BYTES: usize = 4 << 10;
 
 /// Carries the beginning of a line from one chunk to the next, and cuts lines that are too long.
 ///
@@ -53,6 +57,9 @@ impl LineCutter {
         let start = chunk.len();
         chunk.extend_from_slice(&self.carried);
         self.carried.clear();
+        if self.carried.capacity() > KEPT_BYTES {
+            self.carried = Vec::new();
+        }
         start
     }
 
@@ -72,15 +79,8 @@ impl LineCutter {
         if chunk.len() - start > self.max_line_bytes {
             self.cut_inside(chunk, start);
         }
-        if at_end && chunk.len() > start && !matches!(chunk.filled().last(), Some(b'\n' | b'\r')) {
-            self.terminate(chunk);
-        }
-    }
-
-    /// True when a last line at the end of the input would find no room for its terminator in a chunk with `remaining` bytes.
-    fn terminate(&mut self, chunk: &mut ChunkMut) {
-        if chunk.remaining() > 0 {
-            chunk.extend_from_slice(b"\n");
+        if chunk.len() > start {
+            terminate(chunk);
         }
     }
 
@@ -94,6 +94,9 @@ impl LineCutter {
             None => Vec::new(),
         };
         self.skipping &= !at_end;
+        if self.skipping && chunk.filled()[start..].ends_with(b"\r") {
+            self.carried.push(b'\r'); // the end of the line, unless a \n follows
+        }
         chunk.truncate(start);
         chunk.extend_from_slice(&rest);
     }
@@ -131,6 +134,20 @@ impl LineCutter {
         let limit = self.max_line_bytes;
         let inside_character = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
         (limit.saturating_sub(3)..=limit).rev().find(|at| !inside_character(at)).unwrap_or(limit)
+    }
+}
+
+/// Ends the last line, so that whatever follows in the chunk begins another one. Only a last line at the end of the input, in a
+/// chunk that is full, needs no end: nothing follows.
+fn terminate(chunk: &mut ChunkMut) {
+    match chunk.filled().last() {
+        Some(b'\n') => (),
+        Some(b'\r') => {
+            chunk.truncate(chunk.len() - 1); // a \n that follows belongs to another line
+            chunk.extend_from_slice(b"\n");
+        }
+        _ if chunk.remaining() > 0 => chunk.extend_from_slice(b"\n"),
+        _ => (),
     }
 }
 
@@ -190,5 +207,16 @@ mod tests {
         assert_eq!(last_line_end(b"ab\rc"), Some(3));
         assert_eq!(last_line_end(b"ab\r"), None);
         assert_eq!(last_line_end(b"ab"), None);
+        assert_eq!(last_line_end(b"a\nb\rc"), Some(4));
+        assert_eq!(first_line_end(b"a\rb\n"), Some(2));
+        assert_eq!(first_line_end(b"a\r\nb"), Some(3));
+        assert_eq!(cut(&["a\rb", "c\n"], 100), ("a\nbc\n".to_owned(), 0));
+    }
+
+    #[test]
+    fn a_lone_return_ends_a_line_that_is_cut() {
+        assert_eq!(cut(&["abcdefghij\rok\n"], 6), ("abcdef\nok\n".to_owned(), 1));
+        assert_eq!(cut(&["abcdefghij", "kl\r", "ok\n"], 6), ("abcdef\nok\n".to_owned(), 1));
+        assert_eq!(cut(&["abcdefghij", "kl\r", "\nok\n"], 6), ("abcdef\nok\n".to_owned(), 1));
     }
 }

@@ -100,6 +100,11 @@ impl StreamingContext {
         self.0.graph.executor()
     }
 
+    /// The clock that batch times are taken from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     /// The number of input streams, which is the id of the next one.
     pub fn num_input_streams(&self) -> usize {
         self.0.graph.num_inputs()

@@ -75,6 +75,12 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.replaced.load(Ordering::Relaxed)
     }
 
+    /// True while something can be stored without waiting for batches to be processed. A receiver that stores from its
+    /// [`poll`](super::Receiver::poll) asks first, so that it does not hold up its supervisor.
+    pub fn has_room(&self) -> bool {
+        !self.closed.load(Ordering::Acquire) && self.tracker.has_room()
+    }
+
     /// Accepts nothing more; what was accepted is sealed by the next [`tick`](Self::tick).
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -116,7 +122,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// When a chunk of that size cannot be had.
     pub fn fill<T>(&self, spare: usize, fill: impl FnOnce(&mut ChunkMut) -> T) -> Result<Option<T>> {
         let mut building = self.building();
-        if self.closed.load(Ordering::Acquire) || !self.tracker.has_room() {
+        if !self.has_room() {
             return Ok(None);
         }
         let chunk = self.chunk_with(&mut building, spare)?;

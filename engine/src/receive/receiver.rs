@@ -131,8 +131,11 @@ impl<F: BlockFormat> ReceiverContext<F> {
         *self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(wake);
     }
 
-    /// A stop outweighs a restart.
+    /// A stop outweighs a restart, and ends every wait for room: the supervisor itself may be in one.
     pub(crate) fn command(&self, command: Command) {
+        if matches!(command, Command::Stop { .. }) {
+            self.0.builder.close();
+        }
         let mut current = self.0.command.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*current, Some(Command::Stop { .. })) {
             *current = Some(command);
@@ -145,8 +148,12 @@ impl<F: BlockFormat> ReceiverContext<F> {
         self.0.command.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn has_command(&self) -> bool {
-        self.0.command.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Takes the reason for stopping, if the receiver was told to stop. A restart that was asked for is forgotten.
+    pub(crate) fn take_stop(&self) -> Option<String> {
+        match self.take_command()? {
+            Command::Stop { reason } => Some(reason),
+            Command::Restart { .. } => None,
+        }
     }
 
     pub(crate) fn restart_delay(&self) -> Duration {

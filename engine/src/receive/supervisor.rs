@@ -51,9 +51,12 @@ impl<R: Receiver> Supervisor<R> {
         loop {
             let end = self.live();
             self.end_life();
-            match end {
-                End::Stop { reason } => return self.farewell(&reason),
+            let stop = match end {
+                End::Stop { reason } => Some(reason),
                 End::Restart { delay } => self.wait(delay),
+            };
+            if let Some(reason) = stop {
+                return self.farewell(&reason);
             }
         }
     }
@@ -87,7 +90,9 @@ impl<R: Receiver> Supervisor<R> {
             let timeout = self.tick();
             let (receiver, cx) = (&mut self.receiver, &self.cx);
             if let Err(reason) = flatten(catch(|| receiver.poll(cx, timeout))) {
-                return self.failed("the receiver lost its source", &reason);
+                // A receiver that is told to stop while it stores gets an error, and hands it on.
+                let told = self.commanded();
+                return told.unwrap_or_else(|| self.failed("the receiver lost its source", &reason));
             }
         }
     }
@@ -144,11 +149,16 @@ impl<R: Receiver> Supervisor<R> {
         self.info.active = false;
     }
 
-    /// Waits between two lives; a stop ends the wait.
-    fn wait(&mut self, delay: Duration) {
+    /// Waits between two lives, unless it is told to stop: then it gives the reason.
+    fn wait(&mut self, delay: Duration) -> Option<String> {
         let end = Instant::now() + delay;
-        while Instant::now() < end && !self.cx.has_command() {
-            std::thread::park_timeout(end.saturating_duration_since(Instant::now()));
+        loop {
+            let stop = self.cx.take_stop();
+            let left = end.saturating_duration_since(Instant::now());
+            if stop.is_some() || left.is_zero() {
+                return stop;
+            }
+            std::thread::park_timeout(left);
         }
     }
 
