@@ -2,13 +2,14 @@ use std::cmp::Ordering;
 use std::iter::Sum;
 use std::vec::IntoIter;
 
-use millstream_engine::job::{Job, Stage};
+use millstream_engine::job::Job;
 use millstream_engine::rdd::{Data, Flow, Rdd};
 use millstream_engine::shuffle::Wide;
 use millstream_engine::{BoxError, Result};
 
 use crate::Number;
 use crate::fold::join;
+use crate::run::{merge, run, stage, take_from};
 use crate::top::Top;
 
 /// What makes an RDD run.
@@ -336,51 +337,6 @@ pub trait Actions: Rdd {
 }
 
 impl<R: Rdd> Actions for R {}
-
-fn stage<'a>(rdd: &impl Rdd, name: &'a str) -> Stage<'a> {
-    Stage { name, partitions: rdd.num_partitions(), weight: rdd.weight() }
-}
-
-/// Computes all partitions, each into an accumulator of its own.
-pub(crate) fn run<R: Rdd, A: Default + Send>(
-    rdd: &R,
-    name: &str,
-    add: impl Fn(&mut A, R::Item) + Sync,
-) -> Result<Vec<A>> {
-    let job = Job::current();
-    rdd.prepare(&job)?;
-    rdd.executor().run(&job, stage(rdd, name), |task| {
-        let mut all = A::default();
-        let _ = rdd.compute(task.partition(), task, |item| {
-            add(&mut all, item);
-            Flow::Continue(())
-        });
-        all
-    })
-}
-
-/// Brings the partitions' results together in a task, so that a panic of `f` is a failure like any other.
-fn merge<A: Data>(
-    rdd: &impl Rdd,
-    name: &str,
-    parts: Vec<Option<A>>,
-    f: impl Fn(A, A) -> A,
-) -> Result<Option<A>> {
-    let parts: Vec<A> = parts.into_iter().flatten().collect();
-    rdd.executor().run_partition(&Job::current(), name, 0, |_| parts.iter().cloned().reduce(&f))
-}
-
-/// The first `n` records of one partition.
-fn take_from<R: Rdd>(rdd: &R, job: &Job, partition: usize, n: usize) -> Result<Vec<R::Item>> {
-    rdd.executor().run_partition(job, "take", partition, |task| {
-        let mut records = Vec::new();
-        let _ = rdd.compute(partition, task, |item| {
-            records.push(item);
-            if records.len() == n { Flow::Break(()) } else { Flow::Continue(()) }
-        });
-        records
-    })
-}
 
 #[cfg(test)]
 mod tests {

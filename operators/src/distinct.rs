@@ -1,11 +1,14 @@
 use millstream_engine::job::{Executor, Task};
-use millstream_engine::rdd::{Flow, Key, Rdd};
+use millstream_engine::rdd::{Flow, Key, Rdd, Shared};
 use millstream_engine::shuffle::{Combine, Shuffle, Wide};
 
 use crate::Keys;
 
 /// Every different record once: [`distinct`](crate::RddOps::distinct).
 pub type Distinct<T> = Keys<Wide<(T, ())>>;
+
+/// What [`distinct`](crate::StreamOps::distinct) makes of each batch of a stream.
+pub type StreamDistinct<T> = Keys<Shared<Wide<(T, ())>>>;
 
 /// Every record as the key of a pair without a value.
 #[derive(Clone)]

@@ -11,6 +11,12 @@ use crate::{Cogroup, FullOuter, Inner, Join, LeftOuter, RightOuter};
 /// What [`JoinStreamOps::cogroup`] makes of each batch.
 pub type StreamCogroup<K, V, W> = Cogroup<Shared<Wide<(K, Vec<V>)>>, Shared<Wide<(K, Vec<W>)>>>;
 
+/// What the joins of [`JoinStreamOps`] make of each batch.
+pub type StreamJoin<K, V, W, J> = Join<Shared<StreamCogroup<K, V, W>>, J>;
+
+/// What [`JoinStreamOps::subtract_by_key`] makes of each batch.
+pub type StreamSubtract<K, V, W> = SubtractByKey<Shared<StreamCogroup<K, V, W>>>;
+
 /// The operators that bring two streams of pairs together by key, batch by batch: only values of the same batch meet. To join over
 /// a time, put windows on both sides. A batch that one of the streams does not have counts as empty.
 ///
@@ -37,7 +43,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// Every value with every value of its key in `other`.
     #[track_caller]
-    fn join<W: Data, S>(&self, other: &S) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, Inner>>
+    fn join<W: Data, S>(&self, other: &S) -> DStream<StreamJoin<K, V, W, Inner>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -46,11 +52,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// [`join`](Self::join) in `partitions` partitions.
     #[track_caller]
-    fn join_in<W: Data, S>(
-        &self,
-        partitions: usize,
-        other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, Inner>>
+    fn join_in<W: Data, S>(&self, partitions: usize, other: &S) -> DStream<StreamJoin<K, V, W, Inner>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -59,10 +61,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// The same with all pairs of this side: those whose key `other` lacks get `None`.
     #[track_caller]
-    fn left_outer_join<W: Data, S>(
-        &self,
-        other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, LeftOuter>>
+    fn left_outer_join<W: Data, S>(&self, other: &S) -> DStream<StreamJoin<K, V, W, LeftOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -75,7 +74,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
         &self,
         partitions: usize,
         other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, LeftOuter>>
+    ) -> DStream<StreamJoin<K, V, W, LeftOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -85,10 +84,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// The same with all pairs of `other`: those whose key this side lacks get `None`.
     #[track_caller]
-    fn right_outer_join<W: Data, S>(
-        &self,
-        other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, RightOuter>>
+    fn right_outer_join<W: Data, S>(&self, other: &S) -> DStream<StreamJoin<K, V, W, RightOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -101,7 +97,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
         &self,
         partitions: usize,
         other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, RightOuter>>
+    ) -> DStream<StreamJoin<K, V, W, RightOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -111,10 +107,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// The same with all pairs of both sides.
     #[track_caller]
-    fn full_outer_join<W: Data, S>(
-        &self,
-        other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, FullOuter>>
+    fn full_outer_join<W: Data, S>(&self, other: &S) -> DStream<StreamJoin<K, V, W, FullOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -127,7 +120,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
         &self,
         partitions: usize,
         other: &S,
-    ) -> DStream<Join<Shared<StreamCogroup<K, V, W>>, FullOuter>>
+    ) -> DStream<StreamJoin<K, V, W, FullOuter>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -137,7 +130,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// The pairs whose key does not occur in `other`.
     #[track_caller]
-    fn subtract_by_key<W: Data, S>(&self, other: &S) -> DStream<SubtractByKey<Shared<StreamCogroup<K, V, W>>>>
+    fn subtract_by_key<W: Data, S>(&self, other: &S) -> DStream<StreamSubtract<K, V, W>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {
@@ -146,11 +139,7 @@ pub trait JoinStreamOps<K: Key, V: Data>: Stream<Rdd: Rdd<Item = (K, V)>> {
 
     /// [`subtract_by_key`](Self::subtract_by_key) in `partitions` partitions.
     #[track_caller]
-    fn subtract_by_key_in<W: Data, S>(
-        &self,
-        partitions: usize,
-        other: &S,
-    ) -> DStream<SubtractByKey<Shared<StreamCogroup<K, V, W>>>>
+    fn subtract_by_key_in<W: Data, S>(&self, partitions: usize, other: &S) -> DStream<StreamSubtract<K, V, W>>
     where
         S: Stream<Rdd: Rdd<Item = (K, W)>>,
     {

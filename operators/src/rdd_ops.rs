@@ -66,7 +66,7 @@ pub trait RddOps: Rdd {
     /// # use millstream_engine::{job::Executor, rdd::Parallelized};
     /// # use millstream_operators::prelude::*;
     /// let rdd = Parallelized::new(Executor::local(2), vec!["1", "one", "2"], 2);
-    /// assert_eq!(rdd.filter_map(|s| s.parse().ok()).collect()?, [1, 2]);
+    /// assert_eq!(rdd.filter_map(|s| s.parse::<i32>().ok()).collect()?, [1, 2]);
     /// # Ok::<(), millstream_engine::Error>(())
     /// ```
     fn filter_map<U: Data, F: Fn(Self::Item) -> Option<U> + Send + Sync + 'static>(

@@ -17,6 +17,7 @@ use millstream_engine::{Text, Time};
 /// use millstream_operators::{Show, shown};
 ///
 /// struct Celsius(f64);
+/// struct Kelvin(f64);
 /// impl Show for Celsius {
 ///     fn show(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
 ///         write!(f, "{} °C", self.0)
@@ -24,7 +25,13 @@ use millstream_engine::{Text, Time};
 /// }
 /// assert_eq!(shown(&("Rome", Celsius(38.5))).to_string(), "(Rome,38.5 °C)");
 ///
-/// millstream_operators::show_as_display!(std::net::IpAddr, std::num::NonZeroU8);
+/// impl std::fmt::Display for Kelvin {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         write!(f, "{} K", self.0)
+///     }
+/// }
+/// millstream_operators::show_as_display!(Kelvin);
+/// assert_eq!(shown(&Some(Kelvin(311.5))).to_string(), "Some(311.5 K)");
 /// ```
 pub trait Show {
     /// Writes the record.
@@ -53,6 +60,7 @@ macro_rules! show_as_display {
 
 show_as_display!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 show_as_display!(bool, char, str, String, Text, Time);
+show_as_display!(std::net::IpAddr, std::net::Ipv4Addr, std::net::Ipv6Addr, std::net::SocketAddr);
 
 impl Show for () {
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use millstream_engine::DStream;
-use millstream_engine::rdd::{BoxRdd, Data, Key, Rdd, Shared};
+use millstream_engine::rdd::{BoxRdd, Data, Key, Rdd};
 use millstream_engine::shuffle::Wide;
 
 use crate::combine_by_key::count_by_value;
-use crate::distinct::{Single, distinct};
+use crate::distinct::{Single, StreamDistinct, distinct};
 use crate::repartition::repartition;
 use crate::sample::mix;
 use crate::sort::{Places, Sort};
@@ -182,7 +182,7 @@ pub trait StreamOps: Stream {
 
     /// Every different record of each batch once.
     #[track_caller]
-    fn distinct(&self) -> DStream<Keys<Shared<Wide<(ItemOf<Self>, ())>>>>
+    fn distinct(&self) -> DStream<StreamDistinct<ItemOf<Self>>>
     where
         Self::Rdd: Rdd<Item: Key>,
     {
@@ -191,7 +191,7 @@ pub trait StreamOps: Stream {
 
     /// [`distinct`](Self::distinct) in `partitions` partitions.
     #[track_caller]
-    fn distinct_in(&self, partitions: usize) -> DStream<Keys<Shared<Wide<(ItemOf<Self>, ())>>>>
+    fn distinct_in(&self, partitions: usize) -> DStream<StreamDistinct<ItemOf<Self>>>
     where
         Self::Rdd: Rdd<Item: Key>,
     {
