@@ -1,6 +1,24 @@
 //! Files and folders on the local file system.
+//!
+//! - `source.rs`: new files of a directory as a stream; `glob.rs` finds the directories, `reader.rs` says what a file holds;
+//! - `text_file.rs`, `object_file.rs`: files as RDDs;
+//! - `sink.rs`: a folder of part files per batch, with [`commit`].
 
 pub mod commit;
+mod found;
+mod glob;
+mod object_file;
+mod reader;
+mod sink;
+mod source;
 mod text_file;
 
-pub use text_file::TextFiles;
+pub use found::{FoundFile, SkippedFiles};
+pub use object_file::ObjectFiles;
+pub use reader::{BinaryReader, EachFile, FileReader, FixedRecords, ReadFile, TextReader, WholeFiles};
+pub use source::is_visible;
+pub use text_file::{OnMissing, TextFiles};
+
+pub(crate) use object_file::{OBJECT_HEADER, encode as encode_object};
+pub(crate) use sink::BatchFiles;
+pub(crate) use source::DirectoryInput;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memchr2;
 use millstream_engine::job::{Executor, Job, Task};
@@ -12,6 +13,7 @@ use millstream_engine::rdd::{Flow, Rdd};
 use millstream_engine::text::{self, ChunkMut, Text};
 use millstream_engine::{Error, Result};
 
+use super::{FoundFile, SkippedFiles};
 use crate::lines::LineCutter;
 
 /// The lines of one or more files. A partition is a split: `file.split_bytes` of a file, to the next line.
@@ -21,13 +23,31 @@ use crate::lines::LineCutter;
 pub struct TextFiles {
     executor: Executor,
     splits: Arc<[Split]>,
+    on_missing: OnMissing,
+}
+
+/// What follows when a file cannot be read, or not to its end.
+#[derive(Clone, Debug, Default)]
+pub enum OnMissing {
+    /// The task fails, and is tried again.
+    #[default]
+    Fail,
+    /// The file, or the rest of it, is left out and counted. What was read of it stays.
+    Skip(SkippedFiles),
 }
 
 #[derive(Debug)]
 struct Split {
-    path: Arc<Path>,
+    file: Arc<SourceFile>,
     start: u64,
     end: u64,
+}
+
+#[derive(Debug)]
+struct SourceFile {
+    path: Arc<Path>,
+    bytes: u64,
+    is_skipped: AtomicBool,
 }
 
 /// How far the search for a line's end reads at a time.
@@ -39,18 +59,38 @@ impl TextFiles {
     /// # Errors
     /// When a file is not there or is a directory.
     pub fn open(executor: &Executor, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Self> {
+        let files = paths.into_iter().map(|path| {
+            let path: Arc<Path> = path.into().into();
+            length_of(&path).map(|bytes| (path, bytes))
+        });
+        Ok(TextFiles::new(executor, files.collect::<Result<Vec<_>>>()?, OnMissing::Fail))
+    }
+
+    /// The lines of files that were found before, and may be gone since.
+    pub fn of_found(
+        executor: &Executor,
+        files: impl IntoIterator<Item = FoundFile>,
+        on_missing: OnMissing,
+    ) -> Self {
+        TextFiles::new(executor, files.into_iter().map(|file| (file.path, file.bytes)), on_missing)
+    }
+
+    fn new(
+        executor: &Executor,
+        files: impl IntoIterator<Item = (Arc<Path>, u64)>,
+        on_missing: OnMissing,
+    ) -> Self {
         let step = executor.config().split_bytes as u64;
         let mut splits = Vec::new();
-        for path in paths {
-            let path: Arc<Path> = path.into().into();
-            let bytes = length_of(&path)?;
+        for (path, bytes) in files {
+            let file = Arc::new(SourceFile { path, bytes, is_skipped: AtomicBool::new(false) });
             splits.extend((0..bytes.div_ceil(step)).map(|i| Split {
-                path: Arc::clone(&path),
+                file: Arc::clone(&file),
                 start: i * step,
                 end: bytes.min((i + 1) * step),
             }));
         }
-        Ok(TextFiles { executor: executor.clone(), splits: splits.into() })
+        TextFiles { executor: executor.clone(), splits: splits.into(), on_missing }
     }
 
     /// The bytes of all files.
@@ -59,21 +99,45 @@ impl TextFiles {
     }
 
     fn read(&self, split: &Split, mut sink: impl FnMut(Text) -> Flow) -> io::Result<Flow> {
-        let file = File::open(&split.path)?;
+        let file = File::open(&split.file.path)?;
         let mut at = line_start(&file, split.start)?;
-        let end = line_start(&file, split.end)?;
+        let end = split.line_end(&file)?;
         let mut cutter = LineCutter::new(self.executor.config().max_line_bytes);
         let pool = self.executor.chunks();
         while at < end {
             let mut chunk = pool.take_at_least(cutter.pending() + SEARCH_BYTES).map_err(io::Error::other)?;
             cutter.begin(&mut chunk);
-            at += fill(&file, &mut chunk, at, end)?;
-            cutter.settle(&mut chunk, 0, at >= end);
+            let (read, outcome) = fill(&file, &mut chunk, at, end);
+            at += read;
+            cutter.settle(&mut chunk, 0, at >= end || outcome.is_err());
             if lines_of(chunk, &mut sink)?.is_break() {
                 return Ok(Flow::Break(()));
             }
+            outcome?;
         }
         Ok(Flow::Continue(()))
+    }
+
+    fn failed(&self, file: &SourceFile, task: &Task, error: &io::Error) -> Flow {
+        match &self.on_missing {
+            OnMissing::Fail => task.fail(format!("reading {}: {error}", file.path.display())),
+            OnMissing::Skip(skipped) => {
+                if !file.is_skipped.swap(true, Ordering::Relaxed) {
+                    skipped.skip(&file.path, error);
+                }
+                Flow::Continue(())
+            }
+        }
+    }
+}
+
+impl Split {
+    /// Where the last line that begins in the split ends. Nothing behind the length that the file had is read.
+    fn line_end(&self, file: &File) -> io::Result<u64> {
+        match self.end == self.file.bytes {
+            true => Ok(self.end),
+            false => line_start(file, self.end).map(|end| end.min(self.file.bytes)),
+        }
     }
 }
 
@@ -98,8 +162,7 @@ impl Rdd for TextFiles {
 
     fn compute(&self, partition: usize, task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
         let split = &self.splits[partition];
-        self.read(split, sink)
-            .unwrap_or_else(|error| task.fail(format!("reading {}: {error}", split.path.display())))
+        self.read(split, sink).unwrap_or_else(|error| self.failed(&split.file, task, &error))
     }
 }
 
@@ -135,28 +198,26 @@ fn byte_at(file: &File, at: u64) -> io::Result<Option<u8>> {
     Ok((file.read_at(&mut byte, at)? == 1).then_some(byte[0]))
 }
 
-/// Reads from `at`, not past `end`, until the chunk is full.
-fn fill(file: &File, chunk: &mut ChunkMut, at: u64, end: u64) -> io::Result<u64> {
+/// Reads from `at`, not past `end`, until the chunk is full; says how far it came, and why not farther.
+fn fill(file: &File, chunk: &mut ChunkMut, at: u64, end: u64) -> (u64, io::Result<()>) {
     let mut read = 0;
     while at + read < end && chunk.remaining() > 0 {
         let spare = chunk.spare_mut();
         let wanted = spare.len().min((end - at - read) as usize);
         match file.read_at(&mut spare[..wanted], at + read) {
             Ok(0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file became shorter while it was read",
-                ));
+                let shorter = "the file became shorter while it was read";
+                return (read, Err(io::Error::new(io::ErrorKind::UnexpectedEof, shorter)));
             }
             Ok(n) => {
                 chunk.advance(n);
                 read += n as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
+            Err(error) => return (read, Err(error)),
         }
     }
-    Ok(read)
+    (read, Ok(()))
 }
 
 fn lines_of(chunk: ChunkMut, sink: &mut impl FnMut(Text) -> Flow) -> io::Result<Flow> {

@@ -1,0 +1,39 @@
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use millstream_engine::observe::LongAccumulator;
+use millstream_engine::{StreamingContext, Time};
+
+/// A file that a directory stream found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundFile {
+    /// When it was last changed.
+    pub modified: Time,
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// How long it was when it was found; what is appended later is not read.
+    pub bytes: u64,
+}
+
+/// Files that could not be read, or not to their end, and were left out: each is logged and counted.
+#[derive(Clone, Debug, Default)]
+pub struct SkippedFiles(LongAccumulator);
+
+impl SkippedFiles {
+    /// A count that is shown with every batch.
+    pub(crate) fn shown(context: &StreamingContext, source: &str) -> Self {
+        SkippedFiles(context.accumulators().long(format!("{source}: skipped files")))
+    }
+
+    /// Notes that `path`, or what is left of it, is left out.
+    pub fn skip(&self, path: &Path, error: &io::Error) {
+        tracing::error!(file = %path.display(), %error, "the file, or what was not yet read of it, is left out of its batch");
+        self.0.add(1);
+    }
+
+    /// The files so far.
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+}
