@@ -11,8 +11,12 @@ pub use millstream_operators as operators;
 pub mod prelude {
     pub use std::time::Duration;
 
+    pub use millstream_engine::config::Master;
     pub use millstream_engine::rdd::{BoxRdd, Rdd};
+    pub use millstream_engine::receive::{Lines, Receiver, ReceiverContext, Records};
     pub use millstream_engine::{BoxError, Config, DStream, Error, Result, StreamingContext, Text, Time};
+    pub use millstream_io::file::TextFiles;
+    pub use millstream_io::queue::RddQueue;
     pub use millstream_io::{Sinks, Sources};
     pub use millstream_operators::prelude::*;
 }

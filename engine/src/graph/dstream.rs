@@ -29,6 +29,12 @@ impl<R: Rdd> Clone for DStream<R> {
     }
 }
 
+impl<R: Rdd> std::fmt::Debug for DStream<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DStream {}", self.node.info())
+    }
+}
+
 impl<R: Rdd> DStream<R> {
     pub(crate) fn new(node: Arc<Node<R>>, graph: Arc<Graph>) -> Self {
         DStream { node, graph }

@@ -110,6 +110,7 @@ impl<K: Key, V, C> Table<K, V, C> {
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
     #[inline(always)]
+    #[expect(clippy::manual_hash_one, reason = "ahash's own is not inlined")]
     pub(super) fn upsert(&mut self, key: K, value: V, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
         let mut hasher = self.hasher.build_hasher();
         key.hash(&mut hasher);
