@@ -80,7 +80,7 @@ fn a_unix_socket_takes_lines_too() {
 fn a_port_in_use_is_told_where_the_stream_is_defined() {
     let test = context(config());
     let (_, handle) = server(&test, "127.0.0.1:0");
-    let error = test.socket_server_text_stream(&handle.address().to_string()).unwrap_err().to_string();
+    let error = test.socket_server_text_stream(&handle.address().to_string()).err().unwrap().to_string();
     for part in ["cannot listen", "127.0.0.1", "nothing can be received", "port 0"] {
         assert!(error.contains(part), "{error}");
     }
