@@ -163,7 +163,7 @@ fn ten_thousand_senders_lose_nothing() {
     limit.current = limit.maximum;
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
     let files = limit.current.unwrap_or(u64::MAX);
-    let connections = usize::try_from(files / 2).unwrap().saturating_sub(3_000).min(10_000);
+    let connections = usize::try_from(files.saturating_sub(3_000) / 2).unwrap().min(10_000);
     eprintln!("{files} open files are allowed: {connections} senders");
     many_connections(connections, 2);
 }
