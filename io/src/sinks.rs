@@ -67,8 +67,6 @@ impl<R: Rdd> Sinks<R> for DStream<R> {
         R::Item: Serialize,
     {
         let files = BatchFiles::new(prefix, suffix, OBJECT_HEADER);
-        self.output("save_as_object_files", move |job, rdd, time| {
-            files.save(job, &rdd, time, |item, bytes| encode_object(item, bytes))
-        });
+        self.output("save_as_object_files", move |job, rdd, time| files.save(job, &rdd, time, encode_object));
     }
 }

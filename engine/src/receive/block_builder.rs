@@ -101,18 +101,26 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.append(&mut building, item)
     }
 
-    /// Stores records as a block of their own and returns when it is registered with its batch.
+    /// Stores records as a block of their own and returns when it is registered with its batch. The block is one segment, so
+    /// that no end of a batch divides it.
     ///
     /// # Errors
-    /// As [`store`](Self::store); then some of the records may have been stored.
+    /// As [`store`](Self::store); then none of the records is stored.
     pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>, block: Time) -> Result<()> {
+        drop(self.wait_for_room(self.building())?);
+        let (mut bytes, mut records) = (Vec::new(), 0);
+        for item in items {
+            F::encode(&item, &mut bytes)?;
+            records += 1;
+        }
         let mut building = self.wait_for_room(self.building())?;
         self.seal(&mut building);
+        self.chunk_with(&mut building, bytes.len())?.extend_from_slice(&bytes);
+        building.counted = records;
         let interval = std::mem::replace(&mut building.block, block);
-        let stored = items.into_iter().try_for_each(|item| self.append(&mut building, &item));
         self.seal(&mut building);
         building.block = interval;
-        stored
+        Ok(())
     }
 
     /// Lets `fill` append whole records to the current chunk, which has at least `spare` bytes left; `None` when there is no
@@ -184,7 +192,8 @@ impl<F: BlockFormat> BlockBuilder<F> {
         if building.chunk.as_ref().is_some_and(|chunk| chunk.remaining() < spare) {
             self.seal(building);
         }
-        let chunk = match building.chunk.take() {
+        // An empty chunk is not sealed, and may still be too small.
+        let chunk = match building.chunk.take().filter(|chunk| chunk.remaining() >= spare) {
             Some(chunk) => chunk,
             None => self.chunks.take_at_least(spare).map_err(|e| Error::Codec(e.to_string()))?,
         };
@@ -192,7 +201,8 @@ impl<F: BlockFormat> BlockBuilder<F> {
     }
 
     fn seal(&self, building: &mut Building) {
-        if building.chunk.as_ref().is_none_or(ChunkMut::is_empty) {
+        // A record may have no bytes at all, so an empty chunk is not always nothing.
+        if building.counted == 0 && building.chunk.as_ref().is_none_or(ChunkMut::is_empty) {
             return;
         }
         let Some(chunk) = building.chunk.take() else { return };

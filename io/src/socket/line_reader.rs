@@ -44,8 +44,8 @@ pub(crate) enum Taken {
 const MIN_READ: usize = 16 << 10;
 /// With a rate limit no more is read at once than this part of a second may bring.
 const READS_PER_SECOND: u64 = 20;
-/// The length of a line before any has been seen.
-const LIKELY_LINE_BYTES: u64 = 100;
+/// The length of a line before any has been seen: rather too short, as the limit counts lines.
+const LIKELY_LINE_BYTES: u64 = 16;
 
 impl ReadSizes {
     pub(crate) fn of(context: &StreamingContext) -> Self {
