@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 
         let lines = ssc.socket_text_stream(&options.host, options.port)?;
         let words = lines.flat_map(|line| line.split_whitespace());
-        let counts = words.map(|word| (word, 1)).reduce_by_key(|a, b| a + b);
+        let counts = words.map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
         counts.print();
 
         ssc.start()?;

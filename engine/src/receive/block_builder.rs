@@ -192,7 +192,8 @@ impl<F: BlockFormat> BlockBuilder<F> {
         if building.chunk.as_ref().is_some_and(|chunk| chunk.remaining() < spare) {
             self.seal(building);
         }
-        let chunk = match building.chunk.take() {
+        // An empty chunk is not sealed, and may still be too small.
+        let chunk = match building.chunk.take().filter(|chunk| chunk.remaining() >= spare) {
             Some(chunk) => chunk,
             None => self.chunks.take_at_least(spare).map_err(|e| Error::Codec(e.to_string()))?,
         };

@@ -2,6 +2,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,9 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+/// Senders that may wait to be accepted; the system has a limit of its own.
+const BACKLOG: i32 = 4_096;
+
 impl Listener {
     /// Binds `127.0.0.1:9999`, `tcp://127.0.0.1:9999` or `unix:/run/lines.sock`.
     pub(super) fn bind(address: &str) -> Result<Self> {
@@ -57,7 +61,7 @@ impl Listener {
         let found = found.map_err(|error| refused(address, remedy, error))?;
         let mut error = io::Error::new(ErrorKind::NotFound, "the host has no address");
         for socket in found {
-            match TcpListener::bind(socket) {
+            match TcpListener::bind(socket).and_then(with_backlog) {
                 Ok(listener) => return Ok(Listener::Tcp(listener)),
                 Err(why) => error = why,
             }
@@ -128,7 +132,14 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
         }
         bound => bound,
     };
-    bound.map(|listener| Listener::Unix(listener, path.to_owned()))
+    Ok(Listener::Unix(with_backlog(bound?)?, path.to_owned()))
+}
+
+/// Lets more senders wait to be accepted than the standard library's 128: when thousands connect at one time, those that find
+/// no place try again only after a second.
+fn with_backlog<L: AsFd>(listener: L) -> io::Result<L> {
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }
 
 fn is_stale(path: &Path) -> bool {

@@ -8,6 +8,7 @@ use millstream_engine::observe::LongAccumulator;
 use millstream_engine::receive::{Lines, Receiver, ReceiverContext};
 use millstream_engine::{BoxError, Error, Result, StreamingContext};
 use mio::{Events, Poll, Token, Waker};
+use rustix::io::Errno;
 
 use super::connections::Connections;
 use super::gate::{Gate, LOOK_AGAIN};
@@ -76,8 +77,6 @@ const ACCEPTS_PER_TURN: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 /// Refusals are reported this often at the most; all are counted.
 const REFUSAL_REPORTS: Duration = Duration::from_secs(1);
-/// "Too many open files": of the system, and of this process.
-const FILES_EXHAUSTED: [i32; 2] = [23, 24];
 
 impl SocketServer {
     /// Binds `bind`.
@@ -195,7 +194,7 @@ impl Life {
                     self.has_callers = false;
                     return;
                 }
-                Err(error) if error.raw_os_error().is_some_and(|code| FILES_EXHAUSTED.contains(&code)) => {
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) => {
                     return self.pause_accepting(cx, &error);
                 }
                 // One that hung up before it was accepted, or a signal.

@@ -1,7 +1,5 @@
 //! Sources and sinks against the real engine: loopback sockets, temporary folders, time moved by hand.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "tests")]
-
 mod directories;
 mod queues;
 mod readers;

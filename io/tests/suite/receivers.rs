@@ -63,3 +63,22 @@ fn streams_are_numbered_as_in_sparks_input_streams_suite() {
     }
     assert_eq!(test.num_input_streams() as u64, vector["expected"]["input streams"].as_u64().unwrap());
 }
+
+struct Nothings;
+
+impl Receiver for Nothings {
+    type Format = Records<()>;
+
+    fn on_start(&mut self, cx: &ReceiverContext<Records<()>>) -> Result<(), BoxError> {
+        cx.store(&())?;
+        cx.store(&())?;
+        Ok(cx.store_block([(), (), ()])?)
+    }
+}
+
+#[test]
+fn records_without_bytes_are_records() {
+    let test = context(config());
+    let seen = test.collect(&test.receiver_stream(Nothings).unwrap());
+    assert_eq!(records(&test, &seen, 5).len(), 5);
+}

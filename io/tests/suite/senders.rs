@@ -4,17 +4,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// A server that gives each connection to the test, in order.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     connections: Receiver<TcpStream>,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Server::on(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
-    pub fn on(listener: TcpListener) -> Self {
+    pub(crate) fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (to, connections) = channel();
         std::thread::spawn(move || {
@@ -28,24 +28,24 @@ impl Server {
     }
 
     /// The next connection.
-    pub fn next(&self) -> TcpStream {
+    pub(crate) fn next(&self) -> TcpStream {
         let stream = self.connections.recv_timeout(super::support::BOUND).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }
 }
 
-pub fn send(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
+pub(crate) fn send(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
     stream.write_all(bytes.as_ref()).unwrap();
 }
 
 /// A port that nobody listens on.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Breaks the connection, instead of ending it.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     drop(stream);
 }

@@ -73,6 +73,20 @@ fn an_endless_line_is_cut_once_and_the_next_one_is_whole() {
 }
 
 #[test]
+fn a_line_may_be_longer_than_a_chunk() {
+    let (server, test) = (Server::start(), context(config().segment_bytes(4 << 10)));
+    let seen = client(&test, &server);
+    test.run(1).unwrap();
+    let mut sender = server.next();
+    let long = "long ".repeat(40_000);
+    send(&mut sender, format!("short\n{long}"));
+    run_until(&test, "the short line", || seen.all() == ["short"]);
+    send(&mut sender, "\nshort\n");
+    assert_eq!(records(&test, &seen, 3), ["short", &long, "short"]);
+    assert_eq!(counted(&test, "lines cut"), "0");
+}
+
+#[test]
 fn a_client_waits_for_its_server() {
     let (port, test) = (free_port(), context(config()));
     let told = Told::listen(&test);

@@ -1,0 +1,157 @@
+//! How the tests run programs and servers.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Once;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn data(name: &str) -> String {
+    root().join("data").join(name).display().to_string()
+}
+
+/// The example's program. `cargo test` builds it beside this test; `cargo test --test examples` does not.
+pub(crate) fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap();
+    let program = built.join("examples").join(name);
+    if !program.exists() {
+        build_examples(built);
+    }
+    let mut command = Command::new(program);
+    command.current_dir(root()).env_remove("RUST_LOG");
+    command
+}
+
+fn build_examples(built: &Path) {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let profile = built.file_name().unwrap().to_str().unwrap().replace("debug", "dev");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["build", "--examples", "--profile", &profile, "--target-dir"])
+            .arg(built.parent().unwrap());
+        assert!(cargo.current_dir(root()).status().unwrap().success(), "the examples cannot be built");
+    });
+}
+
+pub(crate) fn run(name: &str, args: &[&str]) -> Output {
+    example(name).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a program printed that did all it was asked to.
+pub(crate) fn printed(name: &str, args: &[&str]) -> String {
+    let output = run(name, args);
+    assert!(output.status.success(), "{name} {args:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// The lines with one space where there are several.
+pub(crate) fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+pub(crate) fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    stdout(&output).split(' ').next().unwrap().to_owned()
+}
+
+/// All lines in the folders `PREFIX-TIME`, sorted.
+pub(crate) fn saved(prefix: &Path) -> Vec<String> {
+    let name = format!("{}-", prefix.file_name().unwrap().to_str().unwrap());
+    let mut all = Vec::new();
+    for folder in fs::read_dir(prefix.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+        if folder.file_name().unwrap().to_str().unwrap().starts_with(&name) {
+            assert!(folder.join("_SUCCESS").exists(), "{} is not complete", folder.display());
+            for part in fs::read_dir(&folder).unwrap() {
+                all.extend(fs::read_to_string(part.unwrap().path()).unwrap().lines().map(str::to_owned));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// A program that runs until it is told to stop.
+pub(crate) struct Program {
+    child: Child,
+    out: Receiver<String>,
+    pub(crate) err: Receiver<String>,
+}
+
+impl Program {
+    pub(crate) fn start(name: &str, args: &[&str]) -> Program {
+        let mut command = example(name);
+        command.args(args).args(["--interval", "100ms", "--master", "local[2]"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (lines_of(child.stdout.take().unwrap()), lines_of(child.stderr.take().unwrap()));
+        Program { child, out, err }
+    }
+
+    /// Waits until all of `wanted` have been printed, in any order.
+    pub(crate) fn wait_for(&self, wanted: &[&str]) {
+        let mut missing: Vec<_> = wanted.to_vec();
+        while !missing.is_empty() {
+            let line = self.out.recv_timeout(PATIENCE);
+            let line = line
+                .unwrap_or_else(|_| panic!("no {missing:?}: {:?}", self.err.try_iter().collect::<Vec<_>>()));
+            if let Some(found) = missing.iter().position(|wanted| *wanted == line) {
+                missing.remove(found);
+            }
+        }
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn lines_of(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        BufReader::new(source).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    lines
+}
+
+/// A server that sends `text` to the first who connects, and then keeps the connection.
+pub(crate) fn serve(text: &'static str) -> (u16, thread::JoinHandle<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.write_all(text.as_bytes()).unwrap();
+        connection
+    });
+    (port, server)
+}
