@@ -207,7 +207,7 @@ fn the_active_context_is_the_one_that_runs() {
 fn refusals(context: &StreamingContext, stream: &DStream<Parallelized<i32>>) -> [String; 3] {
     let input = TestInput::new([Some(vec![1])], 1, ms(100));
     [
-        context.input_stream("late", input).err().expect("it is too late").to_string(),
+        context.input_stream("late", input).expect_err("it is too late").to_string(),
         panic_of(|| stream.map(|n| n)),
         panic_of(|| stream.output("late", |_, _, _| Ok(()))),
     ]
