@@ -14,9 +14,14 @@ pub mod prelude {
     pub use millstream_engine::config::Master;
     pub use millstream_engine::rdd::{BoxRdd, Rdd};
     pub use millstream_engine::receive::{Lines, Receiver, ReceiverContext, Records};
-    pub use millstream_engine::{BoxError, Config, DStream, Result, StreamingContext, Text, Time};
+    pub use millstream_engine::{BoxError, Config, DStream, Error, Result, StreamingContext, Text, Time};
     pub use millstream_io::file::TextFiles;
     pub use millstream_io::queue::RddQueue;
     pub use millstream_io::{Sinks, Sources};
     pub use millstream_operators::prelude::*;
 }
+
+/// The programs of the README compile and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::Time;
@@ -10,7 +10,7 @@ use crate::receive::ring::Consumer;
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
 pub(crate) trait EagerSide: Send + Sync {
-    /// Collects the records of the batch's `index`-th segment.
+    /// Collects the records of the batch's `index`-th segment. It must not panic: somebody waits for its return.
     fn collect(&self, batch: &BatchBlocks, index: usize, segment: &Segment);
     /// Drops what was collected for a batch that is complete.
     fn forget(&self, batch: u64);
@@ -25,17 +25,21 @@ pub struct BlockTracker {
     executor: Executor,
     batch_interval: Duration,
     state: Mutex<State>,
-    eager: Mutex<Vec<Arc<dyn EagerSide>>>,
+    /// The graph owns them; they know this tracker.
+    eager: Mutex<Vec<Weak<dyn EagerSide>>>,
     /// True while a compute thread is asked to empty the ring.
     summoned: AtomicBool,
     held_bytes: AtomicUsize,
     max_held_bytes: usize,
+    /// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
+    eager_bytes_min: usize,
 }
 
 struct State {
     ring: Consumer<Segment>,
     open: Arc<BatchBlocks>,
     closed: BTreeMap<Time, Arc<BatchBlocks>>,
+    last_allocated: Option<Time>,
 }
 
 impl State {
@@ -80,13 +84,14 @@ pub struct Received {
     pub bytes: u64,
 }
 
-/// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
+/// The most that a segment must hold to wake a compute thread; a full one always does, however small segments are.
 const EAGER_BYTES_MIN: usize = 32 << 10;
 
 impl BlockTracker {
     /// A tracker of the segments that come through `ring`.
     pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
         let max_held_bytes = executor.config().max_held_bytes;
+        let eager_bytes_min = EAGER_BYTES_MIN.min(executor.config().segment_bytes / 2);
         Arc::new(BlockTracker {
             executor,
             batch_interval,
@@ -94,11 +99,13 @@ impl BlockTracker {
                 ring,
                 open: BatchBlocks::open(0, Time::default()),
                 closed: BTreeMap::new(),
+                last_allocated: None,
             }),
             eager: Mutex::default(),
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
             max_held_bytes,
+            eager_bytes_min,
         })
     }
 
@@ -110,12 +117,12 @@ impl BlockTracker {
         &self.executor
     }
 
-    pub(crate) fn add_eager(&self, side: Arc<dyn EagerSide>) {
+    pub(crate) fn add_eager(&self, side: Weak<dyn EagerSide>) {
         self.eager.lock().unwrap_or_else(PoisonError::into_inner).push(side);
     }
 
     fn eager(&self) -> Vec<Arc<dyn EagerSide>> {
-        self.eager.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.eager.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
     }
 
     /// True while the receiver may read on: what it has handed over and no batch has finished stays below
@@ -136,7 +143,7 @@ impl BlockTracker {
 
     /// Called by the receiver after it pushed a segment: has a compute thread come for it, if it is worth the way.
     pub(crate) fn arrived(self: &Arc<Self>, bytes: usize) {
-        if bytes >= EAGER_BYTES_MIN {
+        if bytes >= self.eager_bytes_min {
             self.summon();
         }
     }
@@ -183,9 +190,10 @@ impl BlockTracker {
     /// Closes the open batch under the name `time`. A time that is not after the last one changes nothing.
     pub(crate) fn allocate(&self, time: Time) -> Received {
         let mut state = self.state();
-        if state.closed.last_key_value().is_some_and(|(last, _)| *last >= time) {
+        if state.last_allocated.is_some_and(|last| last >= time) {
             return Received::default();
         }
+        state.last_allocated = Some(time);
         state.take_ring();
         let next = BatchBlocks::open(state.open.sequence + 1, time + self.batch_interval);
         let closed = std::mem::replace(&mut state.open, next);
@@ -313,3 +321,6 @@ impl BatchBlocks {
         drop(settled.unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::observe::StreamInputInfo;
@@ -21,11 +22,21 @@ impl InputInfoTracker {
     /// When that was noted before.
     pub fn report(&self, time: Time, info: StreamInputInfo) -> Result<()> {
         let stream = info.input_stream_id;
-        match self.batches().entry(time).or_default().insert(stream, info) {
-            None => Ok(()),
-            Some(_) => Err(Error::State(format!(
+        match self.batches().entry(time).or_default().entry(stream) {
+            Entry::Vacant(place) => {
+                place.insert(info);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(Error::State(format!(
                 "Input stream {stream} for batch {time} has been added into InputInfoTracker, this is an illegal state"
             ))),
+        }
+    }
+
+    /// Takes back what a stream reported for a batch that it could not make after all.
+    pub(crate) fn take_back(&self, time: Time, stream: usize) {
+        if let Some(streams) = self.batches().get_mut(&time) {
+            streams.remove(&stream);
         }
     }
 

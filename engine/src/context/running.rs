@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use crate::batch::{Generator, RecurringTimer};
 use crate::clock::Clock;
 use crate::graph::Graph;
-use crate::job::Scheduler;
+use crate::job::{Scheduler, current};
 use crate::observe::{Event, ListenerBus};
 use crate::receive::ReceiverStream;
 use crate::{Error, Result, Time};
@@ -35,16 +35,34 @@ impl Running {
             Arc::new(Generator::new(Arc::clone(graph), Arc::clone(&scheduler), Arc::clone(clock)));
         let ticks = Arc::clone(&generator);
         let interval = graph.batch_interval();
-        let timer =
-            RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| ticks.generate(time));
+        let timer = RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| {
+            current::mark_engine_thread();
+            ticks.generate(time);
+        });
         let first = timer.start_time();
         let zero = first - interval;
-        graph.start(zero)?;
-        scheduler.start(graph.executor().config())?;
+        let running = Running { graph: Arc::clone(graph), scheduler, generator, timer, zero };
+        match running.launch(&receivers, first, bus, clock) {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                running.stop(false);
+                Err(error)
+            }
+        }
+    }
+
+    fn launch(
+        &self,
+        receivers: &[Arc<dyn ReceiverStream>],
+        first: Time,
+        bus: &Arc<ListenerBus>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<()> {
+        self.graph.start(self.zero)?;
+        self.scheduler.start(self.graph.executor().config())?;
         bus.post(Event::StreamingStarted(clock.now()));
-        start_receivers(graph, &receivers, bus, clock)?;
-        timer.start(first)?;
-        Ok(Running { graph: Arc::clone(graph), scheduler, generator, timer, zero })
+        start_receivers(&self.graph, receivers, bus, clock)?;
+        self.timer.start(first)
     }
 
     /// Receivers stop and hand over what they have; one last batch takes it; all batches are processed; inputs stop.
@@ -55,13 +73,22 @@ impl Running {
         if !wait_for_receivers(&receivers, config.stop_timeout) {
             tracing::warn!("a receiver did not stop in time; what it still holds is lost");
         }
+        let grace = if graceful { config.effective_graceful_stop_timeout() } else { Duration::ZERO };
+        let end = Instant::now() + grace;
+        self.scheduler.give_up_at(end);
         let last = self.timer.stop(true).unwrap_or(self.zero);
-        if graceful && self.graph.trackers().iter().any(|tracker| tracker.has_unallocated()) {
+        if graceful && self.has_unallocated() {
             self.generator.generate(last + self.graph.batch_interval());
         }
-        let grace = if graceful { config.effective_graceful_stop_timeout() } else { Duration::ZERO };
-        self.scheduler.stop(grace);
+        self.scheduler.stop(end.saturating_duration_since(Instant::now()));
+        if graceful && self.has_unallocated() {
+            tracing::error!(?grace, "the stop took too long; records that were received are not processed");
+        }
         self.graph.stop();
+    }
+
+    fn has_unallocated(&self) -> bool {
+        self.graph.trackers().iter().any(|tracker| tracker.has_unallocated())
     }
 }
 

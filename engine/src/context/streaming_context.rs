@@ -44,14 +44,15 @@ impl StreamingContext {
     ///
     /// # Errors
     /// When a setting is out of range.
+    #[expect(clippy::needless_pass_by_value, reason = "a program makes its configuration for its context")]
     pub fn new(config: Config) -> Result<Self> {
-        StreamingContext::with_clock(config, Arc::new(SystemClock), true)
+        StreamingContext::with_clock(&config, Arc::new(SystemClock), true)
     }
 
     /// A context with another clock; one that is not `exclusive` may be active beside others.
-    pub(crate) fn with_clock(config: Config, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self> {
+    pub(crate) fn with_clock(config: &Config, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self> {
         config.validate()?;
-        let graph = Arc::new(Graph::new(Executor::new(&config), config.batch_interval));
+        let graph = Arc::new(Graph::new(Executor::new(config), config.batch_interval));
         Ok(StreamingContext(Arc::new(Inner {
             graph,
             clock,
@@ -103,6 +104,11 @@ impl StreamingContext {
     /// The clock that batch times are taken from.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    /// Bytes that receivers have brought and no completed batch has used up.
+    pub fn held_bytes(&self) -> usize {
+        self.0.graph.trackers().iter().map(|tracker| tracker.held_bytes()).sum()
     }
 
     /// The number of input streams, which is the id of the next one.
@@ -248,7 +254,8 @@ impl StreamingContext {
     /// Stops the context. `graceful`: receivers stop first, and everything received is processed, within
     /// `graceful_stop_timeout`. Otherwise running tasks are the last, and what was received and not processed is dropped.
     ///
-    /// It may be called in any state and from any thread; from an output operation it returns at once and stops behind it.
+    /// It may be called in any state and from any thread; from user code that the engine runs (an output operation, a
+    /// task, a receiver, an input) it returns at once and stops behind it.
     ///
     /// # Errors
     /// Inside a listener's callback.
@@ -256,7 +263,7 @@ impl StreamingContext {
         if self.0.bus.on_bus_thread() {
             return Err(Error::State("Cannot stop StreamingContext within listener bus thread.".to_owned()));
         }
-        if current::is_inside() {
+        if current::on_engine_thread() {
             let context = self.clone();
             std::thread::spawn(move || context.stop(graceful));
             return Ok(());

@@ -29,6 +29,12 @@ impl<R: Rdd> Clone for DStream<R> {
     }
 }
 
+impl<R: Rdd> std::fmt::Debug for DStream<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DStream {}", self.node.info())
+    }
+}
+
 impl<R: Rdd> DStream<R> {
     pub(crate) fn new(node: Arc<Node<R>>, graph: Arc<Graph>) -> Self {
         DStream { node, graph }
@@ -64,7 +70,8 @@ impl<R: Rdd> DStream<R> {
     }
 
     /// The same for an operator that takes each record by itself, whatever partition it is in (`map`, `filter`): a shuffle
-    /// behind it may run on parts of a batch that is still being received.
+    /// behind it may run on parts of a batch that is still being received. Such an operator has nothing to
+    /// [prepare](Rdd::prepare).
     #[track_caller]
     pub fn lift_by_record<R2: Rdd>(
         &self,

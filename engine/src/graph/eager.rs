@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::node::{AnyNode, Node};
 use crate::Time;
 use crate::batch::{BatchBlocks, BlockTracker, EagerSide};
-use crate::job::{Job, Task};
+use crate::job::{Job, Task, catch};
 use crate::rdd::{Rdd, Shared};
 use crate::receive::Segment;
 use crate::shuffle::{Collected, Locals, Shuffle};
@@ -65,7 +65,8 @@ impl<R: Rdd, S: Shuffle<R::Item>> EagerMapSide<R, S> {
     /// Asks the receiver's tracker for its segments, if the graph allows it.
     pub(crate) fn begin(self: &Arc<Self>) {
         if self.path.is_open() {
-            self.path.tracker.add_eager(Arc::clone(self) as Arc<dyn EagerSide>);
+            let side: Arc<dyn EagerSide> = Arc::clone(self) as _;
+            self.path.tracker.add_eager(Arc::downgrade(&side));
         }
     }
 
@@ -92,9 +93,14 @@ impl<R: Rdd, S: Shuffle<R::Item>> EagerSide for EagerMapSide<R, S> {
         let locals = self.locals(batch.sequence());
         if locals.torn().is_none() {
             let task = Task::new(batch.time(), index, 0);
-            let rdd = (self.path.of_segment)(segment);
-            for partition in 0..rdd.num_partitions() {
-                crate::shuffle::collect_partition(&rdd, &*self.shuffle, partition, &task, &locals);
+            let collected = catch(|| {
+                let rdd = (self.path.of_segment)(segment);
+                for partition in 0..rdd.num_partitions() {
+                    crate::shuffle::collect_partition(&rdd, &*self.shuffle, partition, &task, &locals);
+                }
+            });
+            if let Err(reason) = collected {
+                locals.tear(index, reason);
             }
         }
     }

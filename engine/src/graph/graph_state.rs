@@ -8,7 +8,7 @@ use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
 use super::{BatchInput, DStream, InputStream, Output, StartInfo};
 use crate::batch::{BlockTracker, InputInfoTracker};
-use crate::job::Executor;
+use crate::job::{Executor, catch};
 use crate::rdd::Rdd;
 use crate::receive::ReceiverStream;
 use crate::{Error, Result, Time};
@@ -29,6 +29,7 @@ pub struct Graph {
     origin: Arc<Origin>,
     infos: Arc<InputInfoTracker>,
     next_input: AtomicUsize,
+    next_node: AtomicUsize,
     parts: Mutex<Parts>,
 }
 
@@ -48,6 +49,7 @@ impl Graph {
             origin: Arc::new(Origin { executor, batch_interval, zero: OnceLock::new() }),
             infos: Arc::default(),
             next_input: AtomicUsize::new(0),
+            next_node: AtomicUsize::new(0),
             parts: Mutex::new(Parts {
                 phase: Phase::Open,
                 nodes: Vec::new(),
@@ -102,7 +104,7 @@ impl Graph {
         slide: Duration,
         is_stored: bool,
     ) -> NodeInfo {
-        let id = self.parts().nodes.len();
+        let id = self.next_node.fetch_add(1, Ordering::Relaxed);
         NodeInfo::new(id, operator, location, slide, Arc::clone(&self.origin), is_stored)
     }
 
@@ -162,7 +164,10 @@ impl Graph {
         let name = format!("{name} [{id}]");
         self.parts().inputs.push(Arc::new(TypedInput(Arc::clone(&input))));
         let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
-        let compute = move |time| input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
+        let compute = move |time| {
+            let rdd = input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
+            rdd.inspect_err(|_| infos.take_back(time, id))
+        };
         let info = self.info("input stream", Location::caller(), self.batch_interval(), false);
         Ok(self.add(Node::new(info, Vec::new(), Box::new(compute))))
     }
@@ -221,7 +226,11 @@ impl Graph {
             node.begin();
         }
         let start = StartInfo { zero, executor: self.origin.executor.clone() };
-        inputs.iter().try_for_each(|input| input.start(&start))
+        inputs.iter().try_for_each(|input| {
+            catch(|| input.start(&start)).unwrap_or_else(|reason| {
+                Err(Error::State(format!("an input could not be started: {reason}")))
+            })
+        })
     }
 
     /// True when all inputs have come to their end: the next batch holds what is left.
@@ -230,17 +239,21 @@ impl Graph {
             let parts = self.parts();
             (parts.inputs.clone(), parts.receivers.clone())
         };
-        inputs.iter().all(|input| input.is_finished())
+        inputs.iter().all(|input| guarded("is_finished", || input.is_finished()).unwrap_or(false))
             && receivers.iter().all(|receiver| receiver.is_stopped())
     }
 
     pub(crate) fn stop(&self) {
         let inputs = {
             let mut parts = self.parts();
-            parts.phase = Phase::Stopped;
-            parts.inputs.clone()
+            match std::mem::replace(&mut parts.phase, Phase::Stopped) {
+                Phase::Started => parts.inputs.clone(),
+                Phase::Open | Phase::Stopped => return,
+            }
         };
-        inputs.iter().for_each(|input| input.stop());
+        for input in &inputs {
+            guarded("stop", || input.stop());
+        }
     }
 
     /// Forgets what no batch after `time` needs.
@@ -252,7 +265,9 @@ impl Graph {
         };
         nodes.iter().for_each(|node| node.forget(time - remember));
         trackers.iter().for_each(|tracker| tracker.forget(time - remember));
-        inputs.iter().for_each(|input| input.completed(time));
+        for input in &inputs {
+            guarded("completed", || input.completed(time));
+        }
         self.infos.cleanup(time - remember);
     }
 }
@@ -266,6 +281,11 @@ impl std::fmt::Debug for Graph {
             .field("outputs", &parts.outputs.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Runs a method of a user's input; the engine's thread outlives its panic.
+fn guarded<T>(method: &str, f: impl FnOnce() -> T) -> Option<T> {
+    catch(f).map_err(|reason| tracing::error!(method, %reason, "an input panicked")).ok()
 }
 
 /// How many streams and outputs read each node, counting only those from which an output is reached.

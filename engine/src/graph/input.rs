@@ -37,7 +37,7 @@ pub trait InputStream: Send + Sync + 'static {
     /// Called when the batch at `time` and all before it are complete.
     fn completed(&self, _time: Time) {}
 
-    /// Called once, when the context stops.
+    /// Called once, when a context that was started stops.
     fn stop(&self) {}
 }
 

@@ -5,8 +5,8 @@ use ahash::RandomState;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::panics;
 use super::task::{Job, Task};
+use super::{current, panics};
 use crate::config::Config;
 use crate::text::{self, ChunkPool};
 use crate::{Error, Result};
@@ -161,8 +161,12 @@ impl Executor {
         self.pool().spawn(f);
     }
 
+    /// Runs on the calling thread: because it is not worth waking others, or because the caller is a compute thread, which must not
+    /// take up a foreign task while it waits.
     fn is_light(&self, stage: Stage<'_>) -> bool {
-        stage.partitions <= 1 || stage.weight < self.0.config.inline_below_bytes
+        stage.partitions <= 1
+            || stage.weight < self.0.config.inline_below_bytes
+            || rayon::current_thread_index().is_some()
     }
 
     fn attempt<T>(
@@ -218,6 +222,7 @@ fn start_pool(config: &Config, threads: usize) -> ThreadPool {
         .num_threads(threads)
         .thread_name(|i| format!("compute-{i}"))
         .start_handler(move |i| {
+            current::mark_engine_thread();
             if pin {
                 core_affinity::set_for_current(cores[i]);
             }

@@ -14,6 +14,7 @@ thread_local! {
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = CATCHING.replace(true);
+    PLACE.take();
     let outcome = panic::catch_unwind(AssertUnwindSafe(f));
     CATCHING.set(outer);
     outcome.map_err(|payload| describe(&*payload))

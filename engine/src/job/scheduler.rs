@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub(crate) struct Scheduler {
     max_pending: usize,
     state: Mutex<State>,
     changed: Condvar,
+    /// Held while the graph is told how far the batches are complete, so that it is told in order.
+    telling: Mutex<()>,
     cancelled: Arc<AtomicBool>,
     /// Ends the pauses between two attempts of a failed batch.
     cancel: CancelToken,
@@ -57,12 +59,34 @@ struct State {
     queue: VecDeque<(Arc<BatchRun>, OutputJob)>,
     /// Batches that were submitted and are not complete.
     pending: BTreeMap<Time, Arc<BatchRun>>,
-    last_completed: Option<Time>,
+    /// Batches that are complete, but not known to the graph as such, for an earlier one may be pending.
+    finished: BTreeSet<Time>,
     completed: u64,
+    /// The first batch before which all inputs had come to their end.
+    end: Option<Time>,
+    /// Nobody waits for room any longer than this.
+    give_up: Option<Instant>,
     closed: bool,
     /// A batch has failed and the configuration says to stop.
     halted: bool,
     threads: usize,
+}
+
+impl State {
+    /// The last complete batch with none pending before it, unless it was taken before.
+    fn take_frontier(&mut self) -> Option<Time> {
+        let later = match self.pending.first_key_value() {
+            Some((oldest, _)) => self.finished.split_off(oldest),
+            None => BTreeSet::new(),
+        };
+        std::mem::replace(&mut self.finished, later).pop_last()
+    }
+
+    /// True when all inputs have ended and no batch is pending that may hold something.
+    fn is_at_end(&self) -> bool {
+        let oldest = self.pending.first_key_value().map(|(oldest, _)| *oldest);
+        self.end.is_some_and(|end| oldest.is_none_or(|oldest| oldest > end))
+    }
 }
 
 struct BatchRun {
@@ -101,6 +125,7 @@ impl Scheduler {
             max_pending: config.max_pending_batches,
             state: Mutex::default(),
             changed: Condvar::new(),
+            telling: Mutex::default(),
             cancelled: Arc::default(),
             cancel: CancelToken::new(),
         })
@@ -114,19 +139,35 @@ impl Scheduler {
     pub(crate) fn start(self: &Arc<Self>, config: &Config) -> Result<()> {
         for i in 0..config.concurrent_jobs {
             let scheduler = Arc::clone(self);
+            self.state().threads += 1;
             let thread =
                 std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs());
-            thread.map_err(|e| Error::io("starting a job thread", e))?;
-            self.state().threads += 1;
+            if let Err(e) = thread {
+                self.state().threads -= 1;
+                return Err(Error::io("starting a job thread", e));
+            }
         }
         Ok(())
     }
 
     /// Waits while `max_pending_batches` are under way; false when no batch is wanted any more.
     pub(crate) fn wait_for_room(&self) -> bool {
-        let full = |state: &mut State| !state.closed && state.pending.len() >= self.max_pending;
-        let state = self.changed.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        while !state.closed && state.pending.len() >= self.max_pending {
+            let left =
+                state.give_up.map_or(ROOM_WAIT_MAX, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
         !state.closed
+    }
+
+    /// From `end` on nobody waits for room any more: a context that stops must not hang behind a job that does.
+    pub(crate) fn give_up_at(&self, end: Instant) {
+        self.state().give_up = Some(end);
+        self.changed.notify_all();
     }
 
     /// Takes a batch. One without jobs does not exist for listeners.
@@ -191,6 +232,7 @@ impl Scheduler {
     }
 
     fn run_jobs(&self) {
+        current::mark_engine_thread();
         while let Some((run, job)) = self.next_job() {
             self.run_job(&run, &job);
         }
@@ -207,7 +249,7 @@ impl Scheduler {
     fn run_job(&self, run: &Arc<BatchRun>, output: &OutputJob) {
         self.begin(run, output);
         let outcome = self.attempt_by_policy(run.time, output);
-        if let Err(Error::Stopped(_)) = &outcome {
+        if matches!(&outcome, Err(Error::Stopped(_))) && self.cancelled.load(Ordering::Acquire) {
             return;
         }
         if self.end(run, output, outcome) {
@@ -279,7 +321,7 @@ impl Scheduler {
         if progress.remaining == 0 {
             let mut info = run.info();
             info.processing_end_time = Some(now);
-            info.accumulators = self.accumulators.snapshot();
+            info.accumulators = catch(|| self.accumulators.snapshot()).unwrap_or_default();
             self.bus.post(Event::BatchCompleted(info.clone()));
         }
         progress.remaining == 0
@@ -292,25 +334,34 @@ impl Scheduler {
         {
             return self.halt(error);
         }
-        let frontier = {
-            let mut state = self.state();
-            state.pending.remove(&run.time);
-            state.completed += 1;
-            state.last_completed = state.last_completed.max(Some(run.time));
-            match state.pending.first_key_value() {
-                Some((oldest, _)) => Some(*oldest - Duration::from_millis(1)),
-                None => state.last_completed,
-            }
-        };
-        if let Some(frontier) = frontier {
-            self.graph.completed(frontier);
-        }
+        let at_end = self.complete(run);
+        self.tell_frontier();
         if !is_empty {
             self.graph.trackers().iter().for_each(|tracker| tracker.summon());
         }
+        self.state().completed += 1;
         self.changed.notify_all();
-        if run.ends {
+        if at_end {
             self.outcome.ended();
+        }
+    }
+
+    /// Takes the batch out of the pending ones; true when nothing follows.
+    fn complete(&self, run: &BatchRun) -> bool {
+        let mut state = self.state();
+        state.pending.remove(&run.time);
+        state.finished.insert(run.time);
+        if run.ends {
+            state.end = Some(state.end.map_or(run.time, |end| end.min(run.time)));
+        }
+        state.is_at_end()
+    }
+
+    fn tell_frontier(&self) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let frontier = self.state().take_frontier();
+        if let Some(frontier) = frontier {
+            self.graph.completed(frontier);
         }
     }
 
@@ -329,6 +380,9 @@ impl Scheduler {
 
 /// How long `stop` waits for jobs that were cancelled.
 const JOB_STOP_MAX: Duration = Duration::from_secs(2);
+
+/// How long a batch waits for room before it looks again whether it is still wanted.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// How often `stop` looks.
 const ROOM_CHECK: Duration = Duration::from_millis(20);

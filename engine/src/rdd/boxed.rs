@@ -4,8 +4,8 @@ use super::{Data, Flow, Rdd};
 use crate::Result;
 use crate::job::{Executor, Job, Task};
 
-/// Records that cross the border of an erased RDD with one dynamic call.
-const RECORDS_PER_CALL: usize = 1_024;
+/// Records that cross the border of an erased RDD with one dynamic call: few at first, for a consumer that wants no more.
+const RECORDS_PER_CALL: (usize, usize) = (8, 1_024);
 
 /// An RDD whose type is erased: what a struct field holds, or one of several kinds of input.
 pub struct BoxRdd<T: Data>(Arc<dyn DynRdd<T>>);
@@ -46,10 +46,15 @@ impl<R: Rdd> DynRdd<R::Item> for R {
         task: &Task,
         run: &mut dyn FnMut(&mut Vec<R::Item>) -> Flow,
     ) -> Flow {
-        let mut records = Vec::with_capacity(RECORDS_PER_CALL);
+        let (mut limit, limit_max) = RECORDS_PER_CALL;
+        let mut records = Vec::with_capacity(limit);
         self.compute(partition, task, |item| {
             records.push(item);
-            if records.len() == RECORDS_PER_CALL { run(&mut records) } else { Flow::Continue(()) }
+            if records.len() < limit {
+                return Flow::Continue(());
+            }
+            limit = limit_max.min(limit * 4);
+            run(&mut records)
         })?;
         run(&mut records)
     }

@@ -41,7 +41,7 @@ const ROOM_CHECK: Duration = Duration::from_millis(2);
 impl<F: BlockFormat> BlockBuilder<F> {
     pub(crate) fn new(tracker: Arc<BlockTracker>, ring: Producer<Segment>) -> Self {
         let config = tracker.executor().config();
-        let rate = |rate: Option<f64>| rate.and_then(|r| NonZeroU64::new(r as u64));
+        let rate = |rate: Option<f64>| rate.and_then(|r| NonZeroU64::new(r.ceil() as u64));
         let limiter = RateLimiter::new(rate(config.max_rate), rate(config.initial_rate), Instant::now());
         BlockBuilder {
             building: Mutex::new(Building {
@@ -226,3 +226,6 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.tracker.arrived(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,9 @@ pub trait Receiver: Send + 'static {
     }
 }
 
+/// Errors that wait for the supervisor to tell them; what does not fit is left out.
+const ERRORS_MAX: usize = 1_000;
+
 /// What the supervisor has been asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -107,7 +110,11 @@ impl<F: BlockFormat> ReceiverContext<F> {
 
     /// Tells listeners of an error; nothing else follows from it.
     pub fn report_error(&self, message: impl Into<String>, error: impl Into<String>) {
-        self.0.errors.lock().unwrap_or_else(PoisonError::into_inner).push((message.into(), error.into()));
+        let mut errors = self.0.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < ERRORS_MAX {
+            errors.push((message.into(), error.into()));
+        }
+        drop(errors);
         self.wake();
     }
 
@@ -131,16 +138,17 @@ impl<F: BlockFormat> ReceiverContext<F> {
         *self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(wake);
     }
 
-    /// A stop outweighs a restart, and ends every wait for room: the supervisor itself may be in one.
+    /// A stop outweighs a restart, and ends the waiting of those who store.
     pub(crate) fn command(&self, command: Command) {
-        if matches!(command, Command::Stop { .. }) {
-            self.0.builder.close();
-        }
+        let stops = matches!(command, Command::Stop { .. });
         let mut current = self.0.command.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*current, Some(Command::Stop { .. })) {
             *current = Some(command);
         }
         drop(current);
+        if stops {
+            self.0.builder.close();
+        }
         self.wake();
     }
 
@@ -148,12 +156,9 @@ impl<F: BlockFormat> ReceiverContext<F> {
         self.0.command.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Takes the reason for stopping, if the receiver was told to stop. A restart that was asked for is forgotten.
-    pub(crate) fn take_stop(&self) -> Option<String> {
-        match self.take_command()? {
-            Command::Stop { reason } => Some(reason),
-            Command::Restart { .. } => None,
-        }
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        let command = self.0.command.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*command, Some(Command::Stop { .. }))
     }
 
     pub(crate) fn restart_delay(&self) -> Duration {

@@ -101,8 +101,9 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
 
     fn ask_to_stop(&self) {
         self.context.command(Command::Stop { reason: "the context is stopping".to_owned() });
-        if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
-            thread.thread().unpark();
+        match &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(thread) => thread.thread().unpark(),
+            None => self.stopped.store(true, Ordering::Release),
         }
     }
 

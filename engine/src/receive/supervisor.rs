@@ -6,7 +6,7 @@ use super::{Receiver, ReceiverContext};
 use crate::Time;
 use crate::clock::Clock;
 use crate::graph::BoxError;
-use crate::job::catch;
+use crate::job::{catch, current};
 use crate::observe::{Event, ListenerBus, ReceiverInfo};
 
 /// Runs one receiver on its thread: starts it, cuts its blocks, starts it again after an error, stops it.
@@ -47,16 +47,18 @@ impl<R: Receiver> Supervisor<R> {
 
     /// Lives until it is told to stop.
     pub(crate) fn run(mut self, core: Option<usize>) {
+        current::mark_engine_thread();
         self.settle_on(core);
         loop {
             let end = self.live();
             self.end_life();
-            let stop = match end {
-                End::Stop { reason } => Some(reason),
-                End::Restart { delay } => self.wait(delay),
-            };
-            if let Some(reason) = stop {
-                return self.farewell(&reason);
+            match end {
+                End::Stop { reason } => return self.farewell(&reason),
+                End::Restart { delay } => {
+                    if let Some(reason) = self.rest(delay) {
+                        return self.farewell(&reason);
+                    }
+                }
             }
         }
     }
@@ -76,7 +78,6 @@ impl<R: Receiver> Supervisor<R> {
 
     /// One life: start, poll until something ends it.
     fn live(&mut self) -> End {
-        self.cx.builder().reopen();
         self.info.active = true;
         let (receiver, cx) = (&mut self.receiver, &self.cx);
         if let Err(reason) = flatten(catch(|| receiver.on_start(cx))) {
@@ -149,20 +150,23 @@ impl<R: Receiver> Supervisor<R> {
         self.info.active = false;
     }
 
-    /// Waits between two lives, unless it is told to stop: then it gives the reason.
-    fn wait(&mut self, delay: Duration) -> Option<String> {
+    /// Waits between two lives; a stop ends the wait and gives its reason. Restarts that were asked for meanwhile mean the life
+    /// that is over.
+    fn rest(&mut self, delay: Duration) -> Option<String> {
         let end = Instant::now() + delay;
-        loop {
-            let stop = self.cx.take_stop();
-            let left = end.saturating_duration_since(Instant::now());
-            if stop.is_some() || left.is_zero() {
-                return stop;
-            }
-            std::thread::park_timeout(left);
+        while Instant::now() < end && !self.cx.is_told_to_stop() {
+            std::thread::park_timeout(end.saturating_duration_since(Instant::now()));
+        }
+        // First open, then look: a stop that is told after the look closes what is open.
+        self.cx.builder().reopen();
+        match self.cx.take_command()? {
+            Command::Stop { reason } => Some(reason),
+            Command::Restart { .. } => None,
         }
     }
 
     fn farewell(&mut self, reason: &str) {
+        self.cx.builder().close();
         tracing::info!(receiver = %self.info.name, %reason, "receiver stopped");
         self.bus.post(Event::ReceiverStopped(self.info.clone()));
     }

@@ -133,9 +133,16 @@ pub(crate) fn collect_partition<R: Rdd, S: Shuffle<R::Item>>(
 }
 
 impl<R: Rdd, S: Shuffle<R::Item>> WideStage<S::Out> for ShuffleStage<R, S> {
+    /// A merge uses up what was collected; when it fails, it is tried again with what is collected anew.
     fn run(&self, job: &Job) -> Result<Vec<Vec<S::Out>>> {
-        let locals = self.collect(job)?;
-        self.shuffle.merge(locals, self.parent.executor(), job)
+        let executor = self.parent.executor();
+        let mut outcome = self.shuffle.merge(self.collect(job)?, executor, job);
+        for _ in 1..executor.config().max_failures {
+            let Err(Error::Task { .. }) = &outcome else { break };
+            self.parent.prepare(job)?;
+            outcome = self.shuffle.merge(self.collect_by_task(job)?, executor, job);
+        }
+        outcome
     }
 }
 

@@ -1,4 +1,4 @@
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::test_input::Shelf;
 use crate::Time;
@@ -42,6 +42,6 @@ impl<T: Data> Collected<T> {
 
 impl<T> Clone for Collected<T> {
     fn clone(&self) -> Self {
-        Collected(self.0.clone())
+        Collected(Arc::clone(&self.0))
     }
 }

@@ -41,7 +41,7 @@ impl TestContext {
             config = config.master(Master::Local(2));
         }
         let clock = Arc::new(ManualClock::new(start));
-        let context = StreamingContext::with_clock(config, Arc::clone(&clock) as _, false)?;
+        let context = StreamingContext::with_clock(&config, Arc::clone(&clock) as _, false)?;
         Ok(TestContext { context, clock })
     }
 

@@ -1,0 +1,19 @@
+//! What every bench begins with.
+
+use criterion::Criterion;
+use millstream_bench::settings;
+
+/// All programs of a bench, the engine and those beside it, use the same allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs a bench: few samples and short measurements, so that all benches together take minutes.
+pub(crate) fn main(bench: impl FnOnce(&mut Criterion)) {
+    let mut criterion = Criterion::default()
+        .sample_size(settings::SAMPLES)
+        .measurement_time(settings::MEASURE)
+        .warm_up_time(settings::WARM_UP)
+        .configure_from_args();
+    bench(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,262 @@
+//! Which record is in which batch, and that batches neither get lost nor pile up.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use millstream::prelude::*;
+use millstream::receive::{Blocks, Records};
+use millstream::testkit::{Collected, TestContext};
+
+use crate::support::{BOUND, Diary, HandEnd, at, config, count_into, eventually, hand, ms, test_context};
+
+fn times<T: millstream::rdd::Data>(seen: &Collected<T>) -> Vec<i64> {
+    seen.timed().iter().map(|(time, _)| time.as_millis()).collect()
+}
+
+#[test]
+fn the_first_batch_is_the_next_multiple_of_the_interval() {
+    for (start, first) in [(0, 100), (1, 100), (99, 100), (100, 200), (1_234, 1_300)] {
+        let test = TestContext::with_config(config(), at(start)).unwrap();
+        let seen = test.collect(&test.input([vec![1], vec![2]], 1).unwrap());
+        test.run(2).unwrap();
+        assert_eq!(times(&seen), [first, first + 100], "from {start}");
+        assert_eq!(seen.batches(), [[1], [2]], "the first batch is the input's first, from {start}");
+    }
+}
+
+#[test]
+fn no_tick_is_left_out_after_a_stall() {
+    let test = test_context(config());
+    let seen = test.collect(&test.input((0..5).map(|n| vec![n]), 1).unwrap());
+    test.start().unwrap();
+    test.clock().advance(ms(500));
+    eventually("five batches", || seen.batches().len() == 5);
+    assert_eq!(times(&seen), [100, 200, 300, 400, 500]);
+    assert_eq!(seen.all(), [0, 1, 2, 3, 4]);
+}
+
+fn receiving(test: &TestContext) -> (DStream<Blocks<Records<u64>>>, HandEnd<u64>) {
+    let (receiver, end) = hand::<u64>();
+    (test.receiver_stream(receiver).unwrap(), end)
+}
+
+#[test]
+fn after_a_stall_the_first_batch_takes_all_that_was_received() {
+    let test = test_context(config().max_pending_batches(100));
+    let (stream, end) = receiving(&test);
+    let seen = test.collect(&stream);
+    test.start().unwrap();
+    let cx = end.started();
+    cx.store_block([1, 2, 3]).unwrap();
+    test.clock().advance(ms(500));
+    eventually("five batches", || seen.batches().len() == 5);
+    assert_eq!(seen.batches(), [vec![1, 2, 3], vec![], vec![], vec![], vec![]]);
+}
+
+#[test]
+fn blocks_are_partitions() {
+    let test = test_context(config());
+    let (stream, end) = receiving(&test);
+    let seen = test.collect(&stream);
+    test.start().unwrap();
+    let cx = end.started();
+    cx.store_block([1, 2]).unwrap();
+    cx.store_block([3]).unwrap();
+    test.run(2).unwrap();
+    let partitions: Vec<_> = seen.partitions().into_iter().map(|(_, parts)| parts).collect();
+    assert_eq!(partitions, [vec![vec![1, 2], vec![3]], vec![]], "a batch without data has none");
+}
+
+/// Batches run while a receiver is hammered; gives what was sent and how often each record came out.
+fn hammer(
+    test: &TestContext,
+    stream: &DStream<Blocks<Records<u64>>>,
+    end: &HandEnd<u64>,
+) -> (u64, BTreeMap<u64, u64>) {
+    let seen = Arc::<Mutex<BTreeMap<u64, u64>>>::default();
+    let noted = Arc::clone(&seen);
+    stream.output("note", move |_, rdd, _| {
+        let numbers = rdd.collect()?;
+        let mut seen = noted.lock().unwrap();
+        numbers.into_iter().for_each(|n| *seen.entry(n).or_insert(0) += 1);
+        Ok(())
+    });
+    test.start().unwrap();
+    let counting = count_into(end.started());
+    let ticking = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while ticking.load(Ordering::SeqCst) {
+                test.clock().advance(ms(10));
+                thread::yield_now();
+            }
+        });
+        eventually("many records come out", || seen.lock().unwrap().len() > 100_000);
+        test.stop(true).unwrap();
+        ticking.store(false, Ordering::SeqCst);
+    });
+    let sent = counting.join().unwrap();
+    let seen = seen.lock().unwrap().clone();
+    (sent, seen)
+}
+
+fn assert_each_once(sent: u64, seen: &BTreeMap<u64, u64>) {
+    assert_eq!(seen.len() as u64, sent, "none is lost");
+    assert_eq!(seen.last_key_value().map(|(last, _)| *last), Some(sent));
+    assert!(seen.values().all(|times| *times == 1), "none is in two batches");
+}
+
+fn patient() -> Config {
+    config().graceful_stop_timeout(BOUND).segment_bytes(16 << 10)
+}
+
+#[test]
+fn every_record_is_in_exactly_one_batch() {
+    let test = test_context(patient());
+    let (stream, end) = receiving(&test);
+    let (sent, seen) = hammer(&test, &stream, &end);
+    assert_each_once(sent, &seen);
+    assert_eq!(test.held_bytes(), 0);
+}
+
+#[test]
+fn every_record_is_in_exactly_one_batch_when_the_map_side_is_eager() {
+    let test = test_context(patient());
+    let (stream, end) = receiving(&test);
+    let counts = test.collect(&stream.map(|n| (n % 7, 1u64)).reduce_by_key(|a, b| a + b));
+    let (sent, seen) = hammer(&test, &stream, &end);
+    assert_each_once(sent, &seen);
+    assert_eq!(counts.all().iter().map(|(_, n)| n).sum::<u64>(), sent);
+}
+
+#[test]
+fn every_record_is_in_exactly_one_batch_when_jobs_run_side_by_side() {
+    let test = test_context(patient().concurrent_jobs(2));
+    let (stream, end) = receiving(&test);
+    let counts = test.collect(&stream.map(|n| (n % 7, 1u64)).reduce_by_key(|a, b| a + b));
+    let (sent, seen) = hammer(&test, &stream, &end);
+    assert_each_once(sent, &seen);
+    assert_eq!(counts.all().iter().map(|(_, n)| n).sum::<u64>(), sent);
+    assert_eq!(test.held_bytes(), 0, "clean-up reaches every batch");
+}
+
+#[test]
+fn memory_is_flat() {
+    let test = test_context(config().segment_bytes(16 << 10));
+    let (stream, end) = receiving(&test);
+    let counts = test.collect(&stream.map(|n| (n % 7, 1u64)).reduce_by_key(|a, b| a + b));
+    test.start().unwrap();
+    let cx = end.started();
+    let sum = || counts.all().iter().map(|(_, n)| n).sum::<u64>();
+    for round in 1..=20u64 {
+        (0..5_000).for_each(|n| cx.store(&n).unwrap());
+        eventually("the round is counted", || {
+            test.run(1).unwrap();
+            sum() == round * 5_000
+        });
+        assert_eq!(test.held_bytes(), 0, "round {round}");
+        eventually("the chunks are given back", || test.executor().chunks().bytes_in_use() <= 16 << 10);
+    }
+}
+
+#[test]
+fn pending_batches_are_bounded() {
+    let test = test_context(config().max_pending_batches(3));
+    let diary = Diary::of(&test);
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    test.input((0..10).map(|n| vec![n]), 1).unwrap().output("wait", move |_, _, _| {
+        let _ = released.lock().unwrap().recv();
+        Ok(())
+    });
+    test.start().unwrap();
+    test.clock().advance(ms(1_000));
+    eventually("three are made", || diary.submitted().len() == 3);
+    for done in 1..=7 {
+        release.send(()).unwrap();
+        eventually("one is done, one is made", || diary.submitted().len() == 3 + done);
+        assert!(diary.submitted().len() - diary.completed().len() <= 4, "three and the one just completed");
+    }
+    drop(release);
+    eventually("all are done", || diary.completed().len() == 10);
+}
+
+#[test]
+fn a_receiver_is_held_back_behind_a_stalled_output_and_loses_nothing() {
+    const HELD: usize = 64 << 10;
+    const SEGMENT: usize = 4 << 10;
+    let config = patient().segment_bytes(SEGMENT).max_held_bytes(HELD).max_line_bytes(1 << 10);
+    let test = test_context(config.max_pending_batches(2));
+    let (stream, end) = receiving(&test);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let total = Arc::clone(&seen);
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    stream.output("wait", move |_, rdd, _| {
+        let _ = released.lock().unwrap().recv();
+        total.fetch_add(rdd.count()? as usize, Ordering::SeqCst);
+        Ok(())
+    });
+    test.start().unwrap();
+    let counting = count_into(end.started());
+    test.clock().advance(ms(1_000));
+    eventually("all that may be held is held", || test.held_bytes() >= HELD);
+    thread::park_timeout(ms(50));
+    // A segment may be under way when the bound is reached, and the block interval may cut one more.
+    assert!(test.held_bytes() <= HELD + 2 * SEGMENT, "{} bytes are held", test.held_bytes());
+    drop(release);
+    eventually("records flow again", || {
+        test.clock().advance(ms(100));
+        seen.load(Ordering::SeqCst) > 10 * HELD
+    });
+    test.stop(true).unwrap();
+    assert_eq!(counting.join().unwrap(), seen.load(Ordering::SeqCst) as u64);
+    assert_eq!(test.held_bytes(), 0);
+}
+
+#[test]
+fn side_by_side_a_slow_batch_keeps_its_data_while_later_ones_finish() {
+    let test = test_context(config().concurrent_jobs(2).max_pending_batches(100));
+    let (stream, end) = receiving(&test);
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let seen = Arc::<Mutex<Vec<(i64, u64)>>>::default();
+    let noted = Arc::clone(&seen);
+    stream.map(|n| (n, 1u64)).reduce_by_key(|a, b| a + b).output("first waits", move |_, rdd, time| {
+        if time == at(100) {
+            let _ = released.lock().unwrap().recv();
+        }
+        let sum = rdd.collect()?.iter().map(|(n, _)| n).sum();
+        noted.lock().unwrap().push((time.as_millis(), sum));
+        Ok(())
+    });
+    test.start().unwrap();
+    let cx = end.started();
+    cx.store_block([1, 2, 3]).unwrap();
+    test.clock().advance(ms(100));
+    assert!(test.clock().await_waiters(1, BOUND));
+    cx.store_block([10]).unwrap();
+    test.clock().advance(ms(900));
+    eventually("the later ones finish", || seen.lock().unwrap().len() == 9);
+    assert!(test.held_bytes() > 0, "the first batch is still needed");
+    drop(release);
+    eventually("the first finishes", || seen.lock().unwrap().len() == 10);
+    eventually("everything is given back", || test.held_bytes() == 0);
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort_unstable();
+    assert_eq!(seen[..3], [(100, 6), (200, 10), (300, 0)]);
+}
+
+#[test]
+fn a_batch_without_an_rdd_does_not_exist_for_listeners() {
+    let test = test_context(config());
+    let diary = Diary::of(&test);
+    let seen = test.collect(&test.input_with_gaps([Some(vec![1]), None, Some(vec![3])], 1).unwrap());
+    test.run(3).unwrap();
+    test.stop(true).unwrap();
+    assert_eq!(times(&seen), [100, 300]);
+    let completed: Vec<_> = diary.completed().iter().map(|batch| batch.batch_time.as_millis()).collect();
+    assert_eq!(completed, [100, 300]);
+}

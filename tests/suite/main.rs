@@ -1,0 +1,12 @@
+//! What the engine promises, tried from outside: one module per promise.
+
+mod batches;
+mod context;
+mod failure;
+mod fan_out;
+mod layout;
+mod listener;
+mod receiver;
+mod stopping;
+mod support;
+mod way_of_a_record;
