@@ -1,7 +1,6 @@
 //! Counts the last digits of numbers that are put into a queue, an RDD at a time.
 
 use std::process::ExitCode;
-use std::thread;
 
 use millstream::prelude::*;
 
@@ -30,11 +29,11 @@ fn main() -> ExitCode {
         digits.print();
 
         ssc.start()?;
-        for i in 0..options.rdds {
-            if i > 0 {
-                thread::sleep(ssc.config().batch_interval);
-            }
+        for _ in 0..options.rdds {
             queue.push(ssc.parallelize(1..=1_000, 10));
+            if ssc.await_termination_or_timeout(ssc.config().batch_interval)? {
+                break;
+            }
         }
         queue.close();
         ssc.await_end()?;

@@ -109,16 +109,20 @@ impl Replay {
             ssc.start()?;
             ssc.await_end()
         })?;
-        let (pairs, elapsed) =
-            Arc::into_inner(counted).and_then(OnceLock::into_inner).ok_or("stopped before the end")?;
+        let measured = Arc::into_inner(counted).and_then(OnceLock::into_inner);
+        let Measured { pairs, elapsed } = measured.ok_or("stopped before the end")?;
         Ok(Counts { pairs, lines: gauge.lines(), bytes, threads: master.threads(), elapsed })
     }
 }
 
-/// What the first batch gives, and how long its work takes.
-fn first_batch<K: Key, R: Rdd<Item = (K, u64)>>(
-    counts: &DStream<R>,
-) -> Arc<OnceLock<(Vec<(K, u64)>, Duration)>> {
+/// What a batch gave, and how long its work took.
+struct Measured<K> {
+    pairs: Vec<(K, u64)>,
+    elapsed: Duration,
+}
+
+/// What the first batch gives.
+fn first_batch<K: Key, R: Rdd<Item = (K, u64)>>(counts: &DStream<R>) -> Arc<OnceLock<Measured<K>>> {
     let counted = Arc::new(OnceLock::new());
     let result = Arc::downgrade(&counted);
     counts.foreach_rdd(move |rdd, _| {
@@ -126,7 +130,7 @@ fn first_batch<K: Key, R: Rdd<Item = (K, u64)>>(
         let pairs = rdd.collect()?;
         if let Some(result) = result.upgrade() {
             // The batches behind the first one are empty.
-            let _ = result.set((pairs, begin.elapsed()));
+            let _ = result.set(Measured { pairs, elapsed: begin.elapsed() });
         }
         Ok(())
     });

@@ -33,8 +33,7 @@ pub(crate) const FORMS: &str = "Where the lines come from:
   listen://ADDR      any number of senders; ADDR is HOST:PORT (port 0: one that is free) or unix:PATH
   dir:PATH           new files in a directory
   file:PATH          a file, or all files of a directory; the program ends when it is done
-  -                  standard input; the program ends when it is done
-";
+  -                  standard input; the program ends when it is done";
 
 impl FromStr for Source {
     type Err = String;

@@ -21,7 +21,8 @@ pub(crate) fn data(name: &str) -> String {
     root().join("data").join(name).display().to_string()
 }
 
-/// The example's program. `cargo test` builds it beside this test; `cargo test --test examples` does not.
+/// The example's program. `cargo test` builds it beside this test; `cargo test --test examples` does not, and then
+/// takes the program that was built last.
 pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap();
