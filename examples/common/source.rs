@@ -95,7 +95,15 @@ impl Source {
     /// Runs the program to its end: that of the source, or until it is stopped.
     pub(crate) fn run_to_end(&self, ssc: &StreamingContext) -> Result<()> {
         ssc.start()?;
-        if self.is_finite() { ssc.await_end() } else { ssc.await_termination() }
+        if !self.is_finite() {
+            return ssc.await_termination();
+        }
+        match ssc.await_end()? {
+            true => Ok(()),
+            false => Err(Error::Stopped(
+                "before the end of the source: what was processed is only a part".to_owned(),
+            )),
+        }
     }
 }
 

@@ -244,11 +244,14 @@ impl StreamingContext {
     /// Blocks until every input has come to its end and all its records are processed, then stops the context. Endless inputs
     /// (sockets, directories) have no end: this then waits like [`await_termination`](Self::await_termination).
     ///
+    /// False when the context was stopped before the end: a result is then not that of the whole input.
+    ///
     /// # Errors
     /// The first error that stopped it.
-    pub fn await_end(&self) -> Result<()> {
-        self.0.termination.wait_for_end()?;
-        self.stop(true)
+    pub fn await_end(&self) -> Result<bool> {
+        let ended = self.0.termination.wait_for_end()?;
+        self.stop(true)?;
+        Ok(ended)
     }
 
     /// Stops the context. `graceful`: receivers stop first, and everything received is processed, within

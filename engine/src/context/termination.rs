@@ -43,9 +43,10 @@ impl Termination {
         self.wait_for(timeout, |state| state.stopped)
     }
 
-    /// The same, or until everything is processed.
+    /// Waits until everything is processed; false when the context was stopped before.
     pub(super) fn wait_for_end(&self) -> Result<bool> {
-        self.wait_for(None, |state| state.stopped || state.ended)
+        self.wait_for(None, |state| state.stopped || state.ended)?;
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner).ended)
     }
 
     fn wait_for(&self, timeout: Option<Duration>, done: impl Fn(&State) -> bool) -> Result<bool> {
