@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::Backoff;
+use millstream::block::{Segment, ring};
 use millstream::job::Executor;
-use millstream::receive::{Segment, ring};
 use millstream_bench::{check, input, settings, workload};
 
 /// Places in each queue: the default of `receiver.ring_segments`.

@@ -7,6 +7,9 @@ use crate::Time;
 /// Short for a result with the engine's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Any error of user code.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Every error that the engine hands to its user.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

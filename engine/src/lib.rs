@@ -1,5 +1,5 @@
-//! The mechanism of Millstream. The modules stand in the order in which a record meets them; `ARCHITECTURE.md` beside this crate
-//! walks one record through them.
+//! The mechanism of Millstream. Each module uses only modules above it; `ARCHITECTURE.md` beside this crate walks a record
+//! through them.
 
 mod error;
 mod time;
@@ -9,19 +9,21 @@ pub mod config;
 
 pub mod text;
 
-pub mod rdd;
-
-pub mod graph;
-
-pub mod receive;
-
-pub mod batch;
+pub mod observe;
 
 pub mod job;
 
+pub mod rdd;
+
+pub mod block;
+
 pub mod shuffle;
 
-pub mod observe;
+pub mod batch;
+
+pub mod receive;
+
+pub mod graph;
 
 pub mod context;
 
@@ -29,7 +31,7 @@ pub mod testkit;
 
 pub use config::Config;
 pub use context::{ContextState, StreamingContext};
-pub use error::{Error, Result};
-pub use graph::{BoxError, DStream, InputStream};
+pub use error::{BoxError, Error, Result};
+pub use graph::{DStream, InputStream};
 pub use text::Text;
 pub use time::Time;

@@ -13,32 +13,30 @@ const CRATES: [(&str, &[&str]); 5] = [
     ("bench", &["engine", "operators", "io", "."]),
 ];
 
-/// What each module of the engine may use of the others, from the ground up. `error` and `time` are everybody's.
-const MODULES: [(&str, &[&str]); 14] = [
+/// What each module of the engine may use of the others, from the ground up: each only what stands above it. `error` and
+/// `time` are everybody's.
+const MODULES: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("time", &[]),
     ("clock", &[]),
     ("config", &[]),
     ("text", &[]),
     ("observe", &[]),
-    ("job", &["clock", "config", "text", "observe", "rdd", "graph"]),
+    ("job", &["config", "text"]),
     ("rdd", &["job"]),
+    ("block", &["text", "job", "rdd"]),
     ("shuffle", &["text", "job", "rdd"]),
-    ("receive", &["clock", "text", "observe", "job", "rdd", "batch", "graph"]),
-    ("batch", &["clock", "text", "observe", "job", "receive", "graph"]),
-    ("graph", &["observe", "job", "rdd", "shuffle", "receive", "batch"]),
-    ("context", &["clock", "config", "observe", "job", "rdd", "receive", "batch", "graph"]),
+    ("batch", &["clock", "text", "observe", "job", "block"]),
+    ("receive", &["clock", "config", "text", "observe", "job", "rdd", "block", "batch"]),
+    ("graph", &["clock", "observe", "job", "rdd", "block", "shuffle", "batch", "receive"]),
+    ("context", &["clock", "config", "text", "observe", "job", "rdd", "batch", "receive", "graph"]),
     ("testkit", &["clock", "config", "job", "rdd", "graph", "context"]),
 ];
 
-/// The arrows that point up, and so make cycles. This list only gets shorter.
-const UPWARD: [(&str, &str); 5] =
-    [("batch", "graph"), ("job", "graph"), ("job", "rdd"), ("receive", "batch"), ("receive", "graph")];
-
 /// The only files with `unsafe`.
 const UNSAFE: [&str; 13] = [
-    "engine/src/receive/ring.rs",
-    "engine/src/receive/ring/loom.rs",
+    "engine/src/block/ring.rs",
+    "engine/src/block/ring/loom.rs",
     "engine/src/shuffle/table.rs",
     "engine/src/text/arena.rs",
     "engine/src/text/build.rs",
@@ -57,7 +55,7 @@ const SLEEPING: [&str; 11] = [
     "engine/src/batch/block_tracker/tests.rs",
     "engine/src/clock.rs",
     "engine/src/context/running.rs",
-    "engine/src/job/scheduler.rs",
+    "engine/src/context/scheduler.rs",
     "engine/src/receive/block_builder.rs",
     "engine/src/receive/receiver.rs",
     "engine/src/receive/supervisor.rs",
@@ -195,12 +193,12 @@ fn modules_of_the_engine_use_only_what_the_table_allows() {
 }
 
 #[test]
-fn no_new_arrow_of_the_engine_points_up() {
+fn no_arrow_of_the_engine_points_up() {
     let place = |module: &str| MODULES.iter().position(|(name, _)| *name == module).unwrap();
     let arrows = arrows(&sources());
-    let upward: Vec<_> = arrows.keys().filter(|(from, to)| place(from) < place(to)).collect();
-    let upward: Vec<_> = upward.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
-    assert_eq!(upward, UPWARD, "an arrow that is gone is taken off the list; a new one is turned around");
+    let upward = arrows.iter().filter(|((from, to), _)| place(from) < place(to));
+    let upward: Vec<_> = upward.map(|((from, to), file)| format!("{from} -> {to} in {file}")).collect();
+    assert_none("arrows that make a cycle", &upward);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::Time;
+use crate::block::Segment;
+use crate::block::ring::Consumer;
 use crate::job::{Executor, Job, Stage};
-use crate::receive::Segment;
-use crate::receive::ring::Consumer;
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
 pub(crate) trait EagerSide: Send + Sync {

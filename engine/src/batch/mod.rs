@@ -1,12 +1,10 @@
 //! Hop 2: time cuts the stream. A timer ticks at every batch interval; what was received until then is the batch.
 
 mod block_tracker;
-mod generator;
 mod input_info;
 mod recurring_timer;
 
 pub(crate) use block_tracker::EagerSide;
 pub use block_tracker::{BatchBlocks, BlockTracker, Received};
-pub(crate) use generator::Generator;
 pub use input_info::InputInfoTracker;
 pub use recurring_timer::RecurringTimer;

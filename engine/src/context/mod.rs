@@ -1,8 +1,10 @@
 //! The front door: a [`StreamingContext`] holds the graph a program builds, starts it, and stops it.
 
 mod active;
+mod generator;
 mod lifecycle;
 mod running;
+mod scheduler;
 mod shutdown;
 mod streaming_context;
 mod termination;

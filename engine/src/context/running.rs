@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::batch::{Generator, RecurringTimer};
+use super::generator::Generator;
+use super::scheduler::Scheduler;
+use crate::batch::RecurringTimer;
 use crate::clock::Clock;
-use crate::graph::Graph;
-use crate::job::{Scheduler, current};
+use crate::graph::{Graph, ReceiverStream};
+use crate::job::current;
 use crate::observe::{Event, ListenerBus};
-use crate::receive::ReceiverStream;
 use crate::{Error, Result, Time};
 
 /// The threads of an active context.

@@ -2,15 +2,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::running::Running;
+use super::scheduler::{Outcome, Scheduler};
 use super::termination::Termination;
 use super::{ContextState, active, shutdown};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::graph::{DStream, Graph, InputStream};
-use crate::job::{Executor, Outcome, Scheduler, current};
+use crate::graph::{DStream, Graph, InputStream, receiver_stream};
+use crate::job::{Executor, current};
 use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
 use crate::rdd::{Data, Parallelized};
-use crate::receive::{Blocks, Receiver, receiver_stream};
+use crate::receive::{Blocks, Receiver};
 use crate::{Error, Result};
 
 /// A streaming program: its streams, its output operations, and the threads that run them once it is started.

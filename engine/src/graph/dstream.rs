@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::eager::{EagerMapSide, EagerPath};
 use super::node::{AnyNode, Compute, Node};
-use super::{BoxError, Graph, Output, OutputBody};
+use super::{Graph, Output, OutputBody};
 use crate::batch::BlockTracker;
+use crate::block::Segment;
 use crate::job::{Executor, Job};
 use crate::rdd::{Rdd, Shared};
-use crate::receive::Segment;
 use crate::shuffle::{Shuffle, Wide};
-use crate::{Result, Time};
+use crate::{BoxError, Result, Time};
 
 /// A discretized stream: one RDD per batch, `Time -> Option<Rdd>`.
 ///

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::node::{AnyNode, Node};
 use crate::Time;
 use crate::batch::{BatchBlocks, BlockTracker, EagerSide};
+use crate::block::Segment;
 use crate::job::{Job, Task, catch};
 use crate::rdd::{Rdd, Shared};
-use crate::receive::Segment;
 use crate::shuffle::{Collected, Locals, Shuffle};
 
 /// The way from a receiver to a node, when only record-wise operators lie on it: what the node makes of a single segment.

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::ReceiverStream;
 use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
 use super::{BatchInput, DStream, InputStream, Output, StartInfo};
 use crate::batch::{BlockTracker, InputInfoTracker};
 use crate::job::{Executor, catch};
 use crate::rdd::Rdd;
-use crate::receive::ReceiverStream;
 use crate::{Error, Result, Time};
 
 /// Whether streams may still be added.

@@ -13,10 +13,10 @@ mod graph_state;
 mod input;
 mod node;
 mod output;
+mod receiver_stream;
 
 pub use dstream::DStream;
-pub(crate) use dstream::receiver_node;
 pub use graph_state::Graph;
 pub use input::{BatchInput, InputStream, StartInfo};
-pub use output::BoxError;
 pub(crate) use output::{Output, OutputBody};
+pub(crate) use receiver_stream::{ReceiverStream, receiver_stream};

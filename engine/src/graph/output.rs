@@ -2,10 +2,7 @@ use std::sync::Arc;
 
 use super::node::AnyNode;
 use crate::job::Job;
-use crate::{Result, Time};
-
-/// Any error of user code.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::{BoxError, Result, Time};
 
 /// What an output operation does with one batch. It may be called again when the batch is retried.
 pub(crate) type OutputBody = Box<dyn Fn(&Job) -> Result<(), BoxError> + Send + Sync>;

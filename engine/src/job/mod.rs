@@ -3,10 +3,8 @@
 pub(crate) mod current;
 mod executor;
 mod panics;
-mod scheduler;
 mod task;
 
 pub use executor::{Executor, Stage};
 pub(crate) use panics::catch;
-pub(crate) use scheduler::{JobSet, Outcome, OutputJob, Scheduler};
-pub use task::{Job, Task};
+pub use task::{Flow, Job, Task};

@@ -1,9 +1,12 @@
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Time;
-use crate::rdd::Flow;
+
+/// Whether the consumer of a partition wants more records: `Continue`, or `Break` when it has enough (`take`, `print`).
+pub type Flow = ControlFlow<()>;
 
 /// One output operation of one batch while it runs.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@ mod shared;
 mod union;
 
 use std::hash::Hash;
-use std::ops::ControlFlow;
 
+pub use crate::job::Flow;
 pub use boxed::BoxRdd;
 pub use memo::Memo;
 pub use parallelized::Parallelized;
@@ -22,9 +22,6 @@ pub use union::UnionAll;
 
 use crate::Result;
 use crate::job::{Executor, Job, Task};
-
-/// Whether the consumer of a partition wants more records: `Continue`, or `Break` when it has enough (`take`, `print`).
-pub type Flow = ControlFlow<()>;
 
 /// What a record must be: an owned value that may be shared between threads. Implemented for every such type.
 pub trait Data: Clone + Send + Sync + 'static {}

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ring::{Full, Producer};
-use super::{BlockFormat, RateLimiter, Segment};
+use super::RateLimiter;
 use crate::batch::BlockTracker;
+use crate::block::ring::{Full, Producer};
+use crate::block::{BlockFormat, Segment};
 use crate::text::{ChunkMut, ChunkPool};
 use crate::{Error, Result, Time};
 

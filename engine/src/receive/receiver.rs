@@ -3,8 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{BlockBuilder, BlockFormat, Lines};
-use crate::graph::BoxError;
-use crate::{Result, Time};
+use crate::{BoxError, Result, Time};
 
 /// Brings records from the outside world into blocks.
 ///

@@ -3,11 +3,10 @@ use std::time::{Duration, Instant};
 
 use super::receiver::Command;
 use super::{Receiver, ReceiverContext};
-use crate::Time;
 use crate::clock::Clock;
-use crate::graph::BoxError;
 use crate::job::{catch, current};
 use crate::observe::{Event, ListenerBus, ReceiverInfo};
+use crate::{BoxError, Time};
 
 /// Runs one receiver on its thread: starts it, cuts its blocks, starts it again after an error, stops it.
 pub(crate) struct Supervisor<R: Receiver> {

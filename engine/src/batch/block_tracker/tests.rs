@@ -7,8 +7,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::*;
-use crate::receive::Content;
-use crate::receive::ring::{self, Producer};
+use crate::block::Content;
+use crate::block::ring::{self, Producer};
 use crate::text::Chunk;
 
 const SUITE: &str = include_str!("../../../../tests/vectors/ReceivedBlockTrackerSuite.json");

@@ -5,10 +5,10 @@ use std::thread;
 use serde_json::Value;
 
 use super::*;
+use crate::block::{Lines, Records, ring};
 use crate::config::{Config, Master};
 use crate::job::{Executor, Task};
 use crate::rdd::Flow;
-use crate::receive::{Lines, Records, ring};
 use crate::text::Text;
 
 const SUITE: &str = include_str!("../../../../tests/vectors/BlockGeneratorSuite.json");

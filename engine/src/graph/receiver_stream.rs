@@ -2,13 +2,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::receiver::Command;
-use super::supervisor::Supervisor;
-use super::{BlockBuilder, Blocks, Receiver, ReceiverContext, ring};
+use super::dstream::receiver_node;
+use super::{DStream, Graph};
 use crate::batch::BlockTracker;
+use crate::block::{Blocks, ring};
 use crate::clock::Clock;
-use crate::graph::{DStream, Graph, receiver_node};
 use crate::observe::{ListenerBus, StreamInputInfo};
+use crate::receive::{BlockBuilder, Command, Receiver, ReceiverContext, Supervisor};
 use crate::{Error, Result, Time};
 
 /// A receiver's stream as the graph sees it.

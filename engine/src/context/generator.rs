@@ -1,10 +1,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::scheduler::{JobSet, OutputJob, Scheduler};
 use crate::clock::Clock;
-use crate::graph::{BoxError, Graph, Output, OutputBody};
-use crate::job::{JobSet, OutputJob, Scheduler, catch};
+use crate::graph::{Graph, Output, OutputBody};
+use crate::job::catch;
 use crate::observe::BatchInfo;
-use crate::{Error, Result, Time};
+use crate::{BoxError, Error, Result, Time};
 
 /// Makes a batch out of what the inputs have at a tick of the batch timer, and hands its jobs to the scheduler.
 pub(crate) struct Generator {

@@ -3,11 +3,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::task::Job;
-use super::{catch, current};
 use crate::clock::{CancelToken, Clock};
 use crate::config::{Config, OnBatchFailure};
 use crate::graph::{Graph, OutputBody};
+use crate::job::{Job, catch, current};
 use crate::observe::{AccumulatorRegistry, BatchInfo, Event, ListenerBus, OutputOperationInfo};
 use crate::{Error, Result, Time};
 

@@ -1,0 +1,10 @@
+//! What is received: records as bytes in segments, segments in blocks, handles of segments in a ring.
+
+mod blocks;
+mod format;
+pub mod ring;
+mod segment;
+
+pub use blocks::Blocks;
+pub use format::{BlockFormat, Lines, Records, Sealed};
+pub use segment::{Content, Segment};
