@@ -9,4 +9,5 @@ pub mod input;
 pub mod process;
 pub mod program;
 pub mod settings;
+pub mod socket;
 pub mod workload;
