@@ -53,7 +53,7 @@ const UNSAFE: [&str; 15] = [
 ];
 
 /// The only files whose threads sleep by the clock on the wall; elsewhere they wait for what they wait for.
-const SLEEPING: [&str; 13] = [
+const SLEEPING: [&str; 15] = [
     // A sender with a given rate, and a measurement of a given length.
     "bench/src/bin/socket_throughput.rs",
     "bench/src/socket.rs",
@@ -65,6 +65,8 @@ const SLEEPING: [&str; 13] = [
     "engine/src/receive/receiver.rs",
     "engine/src/receive/supervisor.rs",
     "io/src/reader/source.rs",
+    "io/tests/files_exhausted.rs",
+    "io/tests/suite/support.rs",
     // Where a test shows that something does not happen, or makes something slow.
     "tests/suite/batches.rs",
     "tests/suite/stopping.rs",

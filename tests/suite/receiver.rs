@@ -230,7 +230,7 @@ fn a_stream_ends_when_its_receiver_stops_for_good() {
     let context = test.clone();
     let ended = Arc::<Mutex<Option<Result<()>>>>::default();
     let outcome = Arc::clone(&ended);
-    let waiting = thread::spawn(move || *outcome.lock().unwrap() = Some(context.await_end()));
+    let waiting = thread::spawn(move || *outcome.lock().unwrap() = Some(context.await_end().map(drop)));
     eventually("the end is noticed", || {
         test.clock().advance(ms(100));
         waiting.is_finished()
@@ -346,6 +346,6 @@ fn the_end_of_all_inputs_is_told_when_every_batch_before_it_is_done() {
     });
     assert!(!waiting.is_finished() && test.lifecycle() == millstream::ContextState::Active);
     drop(release);
-    waiting.join().unwrap().unwrap();
+    assert!(waiting.join().unwrap().unwrap(), "the end was reached");
     assert_eq!(seen.load(Ordering::SeqCst), 1);
 }

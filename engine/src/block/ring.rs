@@ -55,7 +55,7 @@ mod primitive {
 /// A ring of at least `capacity` places (rounded up to a power of two), as its two ends.
 ///
 /// ```
-/// use millstream_engine::receive::ring;
+/// use millstream_engine::block::ring;
 /// let (mut producer, mut consumer) = ring::channel(2);
 /// producer.try_push("a")?;
 /// producer.try_push("b")?;
