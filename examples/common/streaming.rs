@@ -25,6 +25,6 @@ impl Streaming {
 /// What a failed batch says is left out: it stops the program, which then says it.
 fn warn_on_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| "warn,millstream_engine::job=off".into());
+        .unwrap_or_else(|_| "warn,millstream_engine::context::scheduler=off".into());
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
