@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, measurement::WallTime};
@@ -47,23 +48,40 @@ fn check_counts(program: &str, keys: &Keys, got: impl IntoIterator<Item = (u64, 
     check::same(program, different, keys.different);
 }
 
-type Group<'a> = BenchmarkGroup<'a, WallTime>;
+/// Measures one program, if it is asked for; only then are its keys made and its answer checked.
+fn measure<C: IntoIterator<Item = (u64, u64)>>(
+    benches: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    keys: &Lazy<'_, Keys>,
+    run: impl Fn() -> C,
+) {
+    let mut is_checked = false;
+    benches.bench_function(id, |b| {
+        if !is_checked {
+            check_counts("group_by_key_cardinality", keys, run());
+            is_checked = true;
+        }
+        b.iter(&run);
+    });
+}
 
-fn bench_keys(benches: &mut Group<'_>, name: &str, keys: &Keys, with_groups: bool) {
-    benches.throughput(Throughput::Elements(keys.rows.len() as u64));
-    check_counts("plain", keys, plain(&keys.rows));
-    benches.bench_function(BenchmarkId::new("plain", name), |b| b.iter(|| plain(&keys.rows).len()));
+type Lazy<'a, T> = LazyCell<T, Box<dyn FnOnce() -> T + 'a>>;
+
+fn bench_keys(
+    benches: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    keys: &Lazy<'_, Keys>,
+    with_groups: bool,
+) {
+    measure(benches, BenchmarkId::new("plain", name), keys, || plain(&keys.rows));
     for threads in settings::threads() {
-        let rows = Parallelized::new(Executor::local(threads), keys.rows.clone(), SLICES);
-        check_counts("reduce", keys, reduce(rows.clone()));
-        benches.bench_function(BenchmarkId::new(format!("reduce/{threads}"), name), |b| {
-            b.iter(|| reduce(rows.clone()).len());
-        });
+        let rows: Lazy<'_, _> = LazyCell::new(Box::new(|| {
+            Parallelized::new(Executor::local(threads), keys.rows.clone(), SLICES)
+        }));
+        let id = |kind: &str| BenchmarkId::new(format!("{kind}/{threads}"), name);
+        measure(benches, id("reduce"), keys, || reduce(rows.clone()));
         if with_groups {
-            check_counts("group", keys, group(rows.clone()));
-            benches.bench_function(BenchmarkId::new(format!("group/{threads}"), name), |b| {
-                b.iter(|| group(rows.clone()).len());
-            });
+            measure(benches, id("group"), keys, || group(rows.clone()));
         }
     }
 }
@@ -75,7 +93,9 @@ fn bench(criterion: &mut Criterion) {
         for (spread_name, spread) in Spread::ALL {
             let is_most = cardinality == CARDINALITIES[4].1;
             let rows = settings::scaled(if is_most { ROWS_OF_MOST_KEYS } else { ROWS });
-            let keys = Keys::generate(settings::SEED, rows, cardinality, spread);
+            let keys: Lazy<'_, _> =
+                LazyCell::new(Box::new(move || Keys::generate(settings::SEED, rows, cardinality, spread)));
+            benches.throughput(Throughput::Elements(rows as u64));
             bench_keys(&mut benches, &format!("{many}_{spread_name}"), &keys, !is_most);
         }
     }
