@@ -161,6 +161,17 @@ impl BlockTracker {
         }
     }
 
+    /// Called when a job has left the compute threads: has one come for what arrived meanwhile. Without that they sleep on.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        let has_work = {
+            let state = self.state();
+            !state.ring.is_empty() || state.open.has_unclaimed()
+        };
+        if has_work {
+            self.summon();
+        }
+    }
+
     /// Runs on a compute thread: collects segments of the open batch until there are none, or a job wants the thread.
     fn collect_eagerly(self: &Arc<Self>) {
         self.summoned.store(false, Ordering::Release);
@@ -288,6 +299,11 @@ impl BatchBlocks {
             records: sum.records + segment.records(),
             bytes: sum.bytes + segment.len() as u64,
         })
+    }
+
+    fn has_unclaimed(&self) -> bool {
+        let segments = self.segments();
+        segments.claimed < segments.all.len()
     }
 
     fn claim_next(&self) -> Option<Claim> {

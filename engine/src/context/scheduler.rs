@@ -336,7 +336,7 @@ impl Scheduler {
         let at_end = self.complete(run);
         self.tell_frontier();
         if !is_empty {
-            self.graph.trackers().iter().for_each(|tracker| tracker.summon());
+            self.graph.trackers().iter().for_each(|tracker| tracker.resume());
         }
         self.state().completed += 1;
         self.changed.notify_all();

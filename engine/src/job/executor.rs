@@ -17,6 +17,8 @@ pub struct Executor(Arc<Inner>);
 
 struct Inner {
     config: Config,
+    /// The master's threads; asking the system anew reads several files.
+    all_threads: usize,
     hasher: RandomState,
     chunks: ChunkPool,
     /// Cores that receivers occupy; set once, before the first task.
@@ -49,6 +51,7 @@ impl Executor {
         };
         Executor(Arc::new(Inner {
             config: config.clone(),
+            all_threads: config.master.threads(),
             hasher,
             chunks: ChunkPool::new(config.segment_bytes, IDLE_CHUNKS_MAX),
             receivers: AtomicUsize::new(0),
@@ -84,8 +87,7 @@ impl Executor {
 
     /// The threads that run tasks.
     pub fn threads(&self) -> usize {
-        let all = self.0.config.master.threads();
-        all.saturating_sub(self.0.receivers.load(Ordering::Acquire)).max(1)
+        self.0.all_threads.saturating_sub(self.0.receivers.load(Ordering::Acquire)).max(1)
     }
 
     /// The number of partitions of a shuffle that does not name its own.

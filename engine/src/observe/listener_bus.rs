@@ -134,16 +134,24 @@ impl ListenerBus {
         listeners.all.len() < before
     }
 
-    /// Hands an event to the bus and returns at once. A full queue drops it, a stopped bus ignores it.
+    /// Hands an event to the bus and returns at once. A full queue drops it, a stopped bus ignores it; while nobody listens, the
+    /// bus's thread sleeps on.
     pub fn post(&self, event: Event) {
+        if lock(&self.shared.listeners).all.is_empty() {
+            return;
+        }
         let mut state = lock(&self.shared.state);
+        let sleeps = state.is_idle();
         if !state.open {
             tracing::debug!(?event, "the listener bus has stopped; nobody is told");
         } else if state.queue.len() < self.shared.max_queued {
             state.queue.push_back(event);
-            self.shared.arrived.notify_one();
         } else {
             self.shared.drop_event(&mut state);
+        }
+        drop(state);
+        if sleeps {
+            self.shared.arrived.notify_one();
         }
     }
 
