@@ -24,7 +24,7 @@ use ahash::RandomState;
 use crate::rdd::Key;
 use crate::text;
 
-/// The reduce partition of a key with this hash. Uses the half of the hash that [`Part`] does not.
+/// The reduce partition of a key with this hash. Uses the half of the hash that the tables do not.
 #[inline]
 pub fn partition_of(hash: u64, partitions: usize) -> usize {
     (((hash >> 32) * partitions as u64) >> 32) as usize
