@@ -54,6 +54,19 @@ fn word_count_knows_moby_dick() {
 }
 
 #[test]
+fn a_word_of_megabytes_and_bytes_that_are_no_text_are_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text");
+    let long = "x".repeat(17 << 20);
+    fs::write(&file, [long.as_bytes(), b"\nok ok \xff\n"].concat()).unwrap();
+    let output = example("word_count").arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let (out, err) = (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output));
+    assert!(out.contains("4 words, 3 distinct, in 2 lines"), "{}", &out[out.len() - 200..]);
+    assert!(err.contains("1 line(s) longer than") && err.contains("1 invalid UTF-8 sequence(s)"), "{err}");
+}
+
+#[test]
 fn ties_are_printed_in_the_order_of_their_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("text");

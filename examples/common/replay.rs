@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
+use millstream::io::file::MendedLines;
 use millstream::prelude::*;
 use millstream::rdd::{Key, UnionAll};
 
@@ -42,6 +43,7 @@ pub(crate) struct Counts<K> {
     /// How many lines were read.
     pub(crate) lines: u64,
     bytes: u64,
+    mended: MendedLines,
     threads: usize,
     elapsed: Duration,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Counts<K> {
 const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest that the engine takes: a longer line is cut, which could go through the middle of a word.
 const LINE_BYTES_MAX: usize = (16 << 20) - 1;
+/// The counts stand in a column behind keys of up to this length.
+const KEY_WIDTH_MAX: usize = 60;
 const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 const MB: f64 = 1e6;
 
@@ -67,6 +71,7 @@ impl Replay {
             counts.write_to(file).map_err(|error| self.output_failed(error))?;
         }
         counts.print(self.top, unit)?;
+        counts.tell_what_was_mended();
         Ok(counts)
     }
 
@@ -97,7 +102,7 @@ impl Replay {
             Config::new().master(master).batch_interval(BATCH_INTERVAL).max_line_bytes(LINE_BYTES_MAX);
         let ssc = StreamingContext::new(config)?;
         let files = TextFiles::open(ssc.executor(), files)?;
-        let bytes = files.bytes();
+        let (bytes, mended) = (files.bytes(), files.mended().clone());
         let gauge = Gauge::new(files.num_partitions());
         let queue = RddQueue::new();
         let lines = ssc.queue_stream(&queue, true)?;
@@ -111,7 +116,7 @@ impl Replay {
         })?;
         let measured = Arc::into_inner(counted).and_then(OnceLock::into_inner);
         let Measured { pairs, elapsed } = measured.ok_or("stopped before the end")?;
-        Ok(Counts { pairs, lines: gauge.lines(), bytes, threads: master.threads(), elapsed })
+        Ok(Counts { pairs, lines: gauge.lines(), bytes, mended, threads: master.threads(), elapsed })
     }
 }
 
@@ -184,11 +189,22 @@ impl<K: Ord + Display> Counts<K> {
         top
     }
 
+    /// Lines that were cut and bytes that are no text would otherwise go unnoticed.
+    fn tell_what_was_mended(&self) {
+        let (cut, replaced) = (self.mended.cut_lines(), self.mended.replaced());
+        if cut > 0 {
+            eprintln!("{cut} line(s) longer than {LINE_BYTES_MAX} bytes were cut");
+        }
+        if replaced > 0 {
+            eprintln!("{replaced} invalid UTF-8 sequence(s) were replaced by U+FFFD");
+        }
+    }
+
     fn print(&mut self, top: usize, unit: &str) -> io::Result<()> {
         let (total, distinct) = (self.total(), self.pairs.len());
         let mut out = BufWriter::new(io::stdout().lock());
         let top: Vec<_> = self.top(top).iter().map(|(key, count)| (key.to_string(), count)).collect();
-        let width = top.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+        let width = top.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0).min(KEY_WIDTH_MAX);
         for (key, count) in &top {
             writeln!(out, "{key:width$} {count:>10}")?;
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use millstream_engine::observe::LongAccumulator;
 use millstream_engine::{StreamingContext, Time};
 
+use super::MendedLines;
+
 /// A file that a directory stream found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundFile {
@@ -18,22 +20,33 @@ pub struct FoundFile {
 
 /// Files that could not be read, or not to their end, and were left out: each is logged and counted.
 #[derive(Clone, Debug, Default)]
-pub struct SkippedFiles(LongAccumulator);
+pub struct SkippedFiles {
+    files: LongAccumulator,
+    mended: MendedLines,
+}
 
 impl SkippedFiles {
     /// A count that is shown with every batch.
     pub(crate) fn shown(context: &StreamingContext, source: &str) -> Self {
-        SkippedFiles(context.accumulators().long(format!("{source}: skipped files")))
+        SkippedFiles {
+            files: context.accumulators().long(format!("{source}: skipped files")),
+            mended: MendedLines::shown(context, source),
+        }
     }
 
     /// Notes that `path`, or what is left of it, is left out.
     pub fn skip(&self, path: &Path, error: &io::Error) {
         tracing::error!(file = %path.display(), %error, "the file, or what was not yet read of it, is left out of its batch");
-        self.0.add(1);
+        self.files.add(1);
+    }
+
+    /// What was mended in the lines of the files that could be read.
+    pub fn mended(&self) -> &MendedLines {
+        &self.mended
     }
 
     /// The files so far.
     pub fn count(&self) -> u64 {
-        self.0.count()
+        self.files.count()
     }
 }

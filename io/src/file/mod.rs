@@ -7,6 +7,7 @@
 pub mod commit;
 mod found;
 mod glob;
+mod mended;
 mod object_file;
 mod reader;
 mod sink;
@@ -14,6 +15,7 @@ mod source;
 mod text_file;
 
 pub use found::{FoundFile, SkippedFiles};
+pub use mended::MendedLines;
 pub use object_file::ObjectFiles;
 pub use reader::{BinaryReader, EachFile, FileReader, FixedRecords, ReadFile, TextReader, WholeFiles};
 pub use source::is_visible;

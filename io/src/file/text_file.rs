@@ -13,7 +13,7 @@ use millstream_engine::rdd::{Flow, Rdd};
 use millstream_engine::text::{self, ChunkMut, Text};
 use millstream_engine::{Error, Result};
 
-use super::{FoundFile, SkippedFiles};
+use super::{FoundFile, MendedLines, SkippedFiles};
 use crate::lines::LineCutter;
 
 /// The lines of one or more files. A partition is a split: `file.split_bytes` of a file, to the next line.
@@ -24,6 +24,7 @@ pub struct TextFiles {
     executor: Executor,
     splits: Arc<[Split]>,
     on_missing: OnMissing,
+    mended: MendedLines,
 }
 
 /// What follows when a file cannot be read, or not to its end.
@@ -81,6 +82,10 @@ impl TextFiles {
         on_missing: OnMissing,
     ) -> Self {
         let step = executor.config().split_bytes as u64;
+        let mended = match &on_missing {
+            OnMissing::Fail => MendedLines::default(),
+            OnMissing::Skip(skipped) => skipped.mended().clone(),
+        };
         let mut splits = Vec::new();
         for (path, bytes) in files {
             let file = Arc::new(SourceFile { path, bytes, is_skipped: AtomicBool::new(false) });
@@ -90,7 +95,12 @@ impl TextFiles {
                 end: bytes.min((i + 1) * step),
             }));
         }
-        TextFiles { executor: executor.clone(), splits: splits.into(), on_missing }
+        TextFiles { executor: executor.clone(), splits: splits.into(), on_missing, mended }
+    }
+
+    /// What was mended in the lines that were read so far.
+    pub fn mended(&self) -> &MendedLines {
+        &self.mended
     }
 
     /// The bytes of all files.
@@ -110,12 +120,21 @@ impl TextFiles {
             let (read, outcome) = fill(&file, &mut chunk, at, end);
             at += read;
             cutter.settle(&mut chunk, 0, at >= end || outcome.is_err());
-            if lines_of(chunk, &mut sink)?.is_break() {
+            if self.lines_of(chunk, &mut sink)?.is_break() {
                 return Ok(Flow::Break(()));
             }
             outcome?;
         }
+        self.mended.note_cut(cutter.cut_lines());
         Ok(Flow::Continue(()))
+    }
+
+    fn lines_of(&self, chunk: ChunkMut, sink: &mut impl FnMut(Text) -> Flow) -> io::Result<Flow> {
+        let chunk = chunk.freeze();
+        let valid = text::validate(&chunk, 0..chunk.len()).map_err(io::Error::other)?;
+        drop(chunk);
+        self.mended.note_replaced(valid.replaced);
+        Ok(text::for_each_line(&valid.block, 0..valid.block.len(), sink))
     }
 
     fn failed(&self, file: &SourceFile, task: &Task, error: &io::Error) -> Flow {
@@ -218,11 +237,4 @@ fn fill(file: &File, chunk: &mut ChunkMut, at: u64, end: u64) -> (u64, io::Resul
         }
     }
     (read, Ok(()))
-}
-
-fn lines_of(chunk: ChunkMut, sink: &mut impl FnMut(Text) -> Flow) -> io::Result<Flow> {
-    let chunk = chunk.freeze();
-    let valid = text::validate(&chunk, 0..chunk.len()).map_err(io::Error::other)?;
-    drop(chunk);
-    Ok(text::for_each_line(&valid.block, 0..valid.block.len(), sink))
 }
