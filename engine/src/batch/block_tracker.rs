@@ -31,6 +31,9 @@ pub struct BlockTracker {
     summoned: AtomicBool,
     held_bytes: AtomicUsize,
     max_held_bytes: usize,
+    /// Those of the held bytes that no eager side has collected.
+    uncollected_bytes: AtomicUsize,
+    is_eager: AtomicBool,
     /// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
     eager_bytes_min: usize,
 }
@@ -87,6 +90,9 @@ pub struct Received {
 /// The most that a segment must hold to wake a compute thread; a full one always does, however small segments are.
 const EAGER_BYTES_MIN: usize = 32 << 10;
 
+/// How far an eager shuffle may fall behind its receiver: about what fits into the last-level cache.
+const UNCOLLECTED_BYTES_MAX: usize = 32 << 20;
+
 impl BlockTracker {
     /// A tracker of the segments that come through `ring`.
     pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
@@ -105,6 +111,8 @@ impl BlockTracker {
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
             max_held_bytes,
+            uncollected_bytes: AtomicUsize::new(0),
+            is_eager: AtomicBool::new(false),
             eager_bytes_min,
         })
     }
@@ -119,6 +127,7 @@ impl BlockTracker {
 
     pub(crate) fn add_eager(&self, side: Weak<dyn EagerSide>) {
         self.eager.lock().unwrap_or_else(PoisonError::into_inner).push(side);
+        self.is_eager.store(true, Ordering::Release);
     }
 
     fn eager(&self) -> Vec<Arc<dyn EagerSide>> {
@@ -126,9 +135,11 @@ impl BlockTracker {
     }
 
     /// True while the receiver may read on: what it has handed over and no batch has finished stays below
-    /// `receiver.max_held_bytes`.
+    /// `receiver.max_held_bytes`; and an eager shuffle, which should find it in the cache, is not far behind.
     pub fn has_room(&self) -> bool {
-        self.held_bytes.load(Ordering::Acquire) < self.max_held_bytes
+        let is_behind = self.is_eager.load(Ordering::Acquire)
+            && self.uncollected_bytes.load(Ordering::Acquire) >= UNCOLLECTED_BYTES_MAX;
+        self.held_bytes.load(Ordering::Acquire) < self.max_held_bytes && !is_behind
     }
 
     /// Bytes that were received and belong to no completed batch.
@@ -139,6 +150,7 @@ impl BlockTracker {
     /// Called by the receiver before it pushes a segment of `bytes` bytes into the ring.
     pub(crate) fn hold(&self, bytes: usize) {
         self.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.uncollected_bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
     /// Called by the receiver after it pushed a segment: has a compute thread come for it, if it is worth the way.
@@ -183,6 +195,7 @@ impl BlockTracker {
                 self.summon();
             }
             eager.iter().for_each(|side| side.collect(&batch, claim.index, &claim.segment));
+            self.uncollected_bytes.fetch_sub(claim.segment.len(), Ordering::AcqRel);
             drop(claim);
             crate::text::release_credits();
             batch.release_claims(1);
@@ -229,13 +242,14 @@ impl BlockTracker {
     pub(crate) fn finish_eager(&self, batch: &BatchBlocks) {
         let eager = self.eager();
         let left = batch.claim_rest();
-        let weight = left.iter().map(|(_, segment)| segment.len()).sum();
+        let weight: usize = left.iter().map(|(_, segment)| segment.len()).sum();
         let stage = Stage { name: "eager map side", partitions: left.len(), weight };
         let job = Job::new(batch.time(), "eager map side");
         let outcome = self.executor.run(&job, stage, |task| {
             let (index, segment) = &left[task.partition()];
             eager.iter().for_each(|side| side.collect(batch, *index, segment));
         });
+        self.uncollected_bytes.fetch_sub(weight, Ordering::AcqRel);
         batch.release_claims(left.len());
         debug_assert!(outcome.is_ok(), "eager sides catch what user code does");
         batch.wait_until_settled();
@@ -251,6 +265,8 @@ impl BlockTracker {
         for batch in complete.values() {
             eager.iter().for_each(|side| side.forget(batch.sequence));
             self.held_bytes.fetch_sub(batch.received().bytes as usize, Ordering::AcqRel);
+            let never = batch.claim_rest().iter().map(|(_, segment)| segment.len()).sum();
+            self.uncollected_bytes.fetch_sub(never, Ordering::AcqRel);
         }
     }
 }
