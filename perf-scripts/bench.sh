@@ -4,7 +4,7 @@
 #   perf-scripts/bench.sh                      all benches
 #   perf-scripts/bench.sh word_count filter    these
 #   BENCH_MB=500 perf-scripts/bench.sh         with other sizes
-#   RECORD=/tmp/try perf-scripts/bench.sh      to another place than perf-scripts/record
+#   RECORD=elsewhere perf-scripts/bench.sh     to another folder than perf-scripts/record
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
