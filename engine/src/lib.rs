@@ -19,6 +19,12 @@ pub mod block;
 
 pub mod shuffle;
 
+mod sequence;
+
+pub mod state;
+
+pub mod window;
+
 pub mod batch;
 
 pub mod receive;

@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 24] = [
+static KEYS: [Key; 25] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -114,6 +114,11 @@ static KEYS: [Key; 24] = [
         "inline_below_bytes",
         Kind::Bytes(|s| &mut s.inline_below_bytes, 0..=GIB),
         "Batches with fewer bytes run on the scheduling thread, where waking others would cost more.",
+    ),
+    key(
+        "state.max_keys",
+        Kind::Count(|s| &mut s.max_state_keys, 0..=1 << 40),
+        "Keys that one stateful or windowed operator may hold. A batch that would bring more fails; 0 is no limit.",
     ),
     key(
         "hash_seed",

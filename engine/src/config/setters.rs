@@ -121,6 +121,11 @@ impl Config {
         self.set("file.split_bytes", |s| s.split_bytes = bytes)
     }
 
+    /// Keys that one stateful or windowed operator may hold; 0 is no limit. Key `state.max_keys`.
+    pub fn max_state_keys(self, keys: usize) -> Self {
+        self.set("state.max_keys", |s| s.max_state_keys = keys)
+    }
+
     /// Seed of the hash functions; `None` draws one per process. Key `hash_seed`.
     pub fn hash_seed(self, seed: impl Into<Option<u64>>) -> Self {
         self.set("hash_seed", |s| s.hash_seed = seed.into())

@@ -57,6 +57,8 @@ pub struct Settings {
     pub max_pending_batches: usize,
     /// `file.split_bytes`.
     pub split_bytes: usize,
+    /// `state.max_keys`; 0 is no limit.
+    pub max_state_keys: usize,
     /// `hash_seed`.
     pub hash_seed: Option<u64>,
 }
@@ -87,6 +89,7 @@ impl Default for Settings {
             inline_below_bytes: 64 << 10,
             max_pending_batches: 16,
             split_bytes: 8 << 20,
+            max_state_keys: 0,
             hash_seed: None,
         }
     }

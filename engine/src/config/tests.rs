@@ -96,6 +96,7 @@ fn every_key_has_a_setter_and_every_setter_its_key() {
         .stop_timeout(ms(4))
         .inline_below_bytes(5)
         .max_pending_batches(6)
+        .max_state_keys(1_000_000)
         .split_bytes(1 << 20)
         .hash_seed(42);
     config.validate().unwrap();

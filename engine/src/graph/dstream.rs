@@ -10,7 +10,7 @@ use crate::block::Segment;
 use crate::job::{Executor, Job};
 use crate::rdd::{Rdd, Shared};
 use crate::shuffle::{Shuffle, Wide};
-use crate::{BoxError, Result, Time};
+use crate::{BoxError, Error, Result, Time};
 
 /// A discretized stream: one RDD per batch, `Time -> Option<Rdd>`.
 ///
@@ -19,8 +19,8 @@ use crate::{BoxError, Result, Time};
 ///
 /// The methods here are the mechanism; the vocabulary (`map`, `reduce_by_key`, `print`, ...) comes with the prelude.
 pub struct DStream<R: Rdd> {
-    node: Arc<Node<R>>,
-    graph: Arc<Graph>,
+    pub(super) node: Arc<Node<R>>,
+    pub(super) graph: Arc<Graph>,
 }
 
 impl<R: Rdd> Clone for DStream<R> {
@@ -43,6 +43,40 @@ impl<R: Rdd> DStream<R> {
     /// The time between two RDDs of this stream.
     pub fn slide(&self) -> Duration {
         self.node.info().slide
+    }
+
+    /// Names the operator that this stream comes from. The name says, when a program is changed and started again, which
+    /// state is whose; two stateful operators of one name are a mistake that `start` reports.
+    #[track_caller]
+    pub fn named(&self, name: &str) -> Self {
+        if !self.node.info().set_name(name) {
+            self.graph.mistake(
+                Location::caller(),
+                &format!("{self:?} has a name already: it cannot be named {name:?}, too"),
+            );
+        }
+        self.clone()
+    }
+
+    /// The RDDs of this stream from `from` to `to`, both included. Those that are forgotten or not there yet are made for the
+    /// purpose, if the stream can: a receiver's blocks cannot be had again. Ends that are no batch times of this stream are
+    /// taken back to the last one before.
+    ///
+    /// # Errors
+    /// Before the context has started, and when a batch cannot be put together.
+    pub fn slice(&self, from: Time, to: Time) -> Result<Vec<Shared<R>>> {
+        let Some(&zero) = self.node.info().origin.zero.get() else {
+            return Err(Error::State(format!("{self:?} has not been initialized: start the context first")));
+        };
+        let aligned = |time: Time| {
+            let floor = time.floor_from(self.slide(), zero);
+            if floor != time {
+                tracing::warn!(%time, %floor, stream = ?self, "the end of a slice is no batch time of the stream");
+            }
+            floor
+        };
+        let times = aligned(from).to(aligned(to), self.slide());
+        times.filter_map(|time| self.at(time).transpose()).collect()
     }
 
     /// The compute cores and limits.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::ReceiverStream;
 use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
-use super::{BatchInput, DStream, InputStream, Output, StartInfo};
+use super::stateful::{self, OperatorInfo, Stateful};
+use super::windowed::Upkeep;
+use super::{BatchInput, DStream, InputStream, Output, OutputBody, StartInfo};
 use crate::batch::{BlockTracker, InputInfoTracker};
 use crate::job::{Executor, catch};
 use crate::rdd::Rdd;
@@ -39,6 +41,8 @@ struct Parts {
     inputs: Vec<Arc<dyn AnyInput>>,
     receivers: Vec<Arc<dyn ReceiverStream>>,
     outputs: Vec<Arc<Output>>,
+    stateful: Vec<Stateful>,
+    upkeeps: Vec<Upkeep>,
     mistakes: Vec<String>,
     remember: Option<Duration>,
 }
@@ -56,6 +60,8 @@ impl Graph {
                 inputs: Vec::new(),
                 receivers: Vec::new(),
                 outputs: Vec::new(),
+                stateful: Vec::new(),
+                upkeeps: Vec::new(),
                 mistakes: Vec::new(),
                 remember: None,
             }),
@@ -136,6 +142,28 @@ impl Graph {
         parts.outputs.push(Arc::new(make(id)));
     }
 
+    /// Adds an operator that carries something from batch to batch.
+    pub(crate) fn add_stateful(&self, stateful: Stateful) {
+        self.parts().stateful.push(stateful);
+    }
+
+    /// What the operators hold that carry something from batch to batch.
+    pub(crate) fn operators(&self) -> Vec<OperatorInfo> {
+        stateful::infos(&self.parts().stateful)
+    }
+
+    /// Adds work that is to be done in batches in which no output asks for it.
+    pub(crate) fn add_upkeep(&self, upkeep: Upkeep) {
+        self.parts().upkeeps.push(upkeep);
+    }
+
+    /// The work of the batch at `time` that no output asks for.
+    pub(crate) fn upkeep(&self, time: Time) -> Result<Vec<OutputBody>> {
+        let generate: Vec<_> =
+            self.parts().upkeeps.iter().map(|upkeep| Arc::clone(&upkeep.generate)).collect();
+        generate.iter().filter_map(|generate| generate(time).transpose()).collect()
+    }
+
     /// Notes a mistake of the program that `start` will report: it is told with all others, at the place of each.
     pub(crate) fn mistake(&self, location: &Location<'_>, what: &str) {
         self.parts().mistakes.push(format!("{what} (at {}:{})", location.file(), location.line()));
@@ -202,6 +230,11 @@ impl Graph {
         if !parts.mistakes.is_empty() {
             return Err(Error::Definition(parts.mistakes.join("; ")));
         }
+        if let Some(name) = stateful::twice_named(&parts.stateful) {
+            return Err(Error::Definition(format!(
+                "two stateful operators are named {name:?}, but a name says which state is whose: give each its own"
+            )));
+        }
         if parts.outputs.is_empty() {
             return Err(Error::Definition(
                 "No output operations registered, so nothing to execute. Add one, for example print() or foreach_rdd()."
@@ -219,6 +252,7 @@ impl Graph {
             (parts.nodes.clone(), parts.inputs.clone(), count_consumers(&parts.outputs))
         };
         let _ = self.origin.zero.set(zero);
+        self.parts().upkeeps.retain(|upkeep| consumers.contains_key(&upkeep.node));
         for node in &nodes {
             node.settle(consumers.get(&node.info().id).copied().unwrap_or(0));
         }

@@ -14,9 +14,13 @@ mod input;
 mod node;
 mod output;
 mod receiver_stream;
+mod sequenced;
+mod stateful;
+mod windowed;
 
 pub use dstream::DStream;
 pub use graph_state::Graph;
 pub use input::{BatchInput, InputStream, StartInfo};
 pub(crate) use output::{Output, OutputBody};
 pub(crate) use receiver_stream::{ReceiverStream, receiver_stream};
+pub use stateful::OperatorInfo;

@@ -29,6 +29,8 @@ pub(crate) struct NodeInfo {
     /// True when reading the node twice costs nothing but memory traffic: blocks that were received.
     pub(crate) is_stored: bool,
     keep: AtomicBool,
+    /// The name that the program gave.
+    name: OnceLock<String>,
 }
 
 impl NodeInfo {
@@ -40,12 +42,30 @@ impl NodeInfo {
         origin: Arc<Origin>,
         is_stored: bool,
     ) -> Self {
-        NodeInfo { id, operator, location, slide, origin, is_stored, keep: AtomicBool::new(false) }
+        NodeInfo {
+            id,
+            operator,
+            location,
+            slide,
+            origin,
+            is_stored,
+            keep: AtomicBool::new(false),
+            name: OnceLock::new(),
+        }
     }
 
     /// A stream has data at the times `zero + k * slide`, k > 0.
     fn is_valid(&self, time: Time) -> bool {
         self.origin.zero.get().is_some_and(|&zero| time > zero && time.is_multiple_of(self.slide, zero))
+    }
+
+    /// Gives the node a name; false when it has another one.
+    pub(crate) fn set_name(&self, name: &str) -> bool {
+        self.name.get_or_init(|| name.to_owned()) == name
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
     }
 
     pub(crate) fn is_kept(&self) -> bool {
@@ -86,12 +106,22 @@ pub(crate) struct Node<R: Rdd> {
     pub(crate) eager: Option<EagerPath<R>>,
     /// What to do once the graph is settled: a shuffle goes to its input to be eager.
     on_begin: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Told with the node itself what to forget.
+    on_forget: Option<Box<dyn Fn(Time) + Send + Sync>>,
     generated: Mutex<BTreeMap<Time, Option<Shared<R>>>>,
 }
 
 impl<R: Rdd> Node<R> {
     pub(crate) fn new(info: NodeInfo, parents: Vec<Arc<dyn AnyNode>>, compute: Compute<R>) -> Self {
-        Node { info, parents, compute, eager: None, on_begin: None, generated: Mutex::default() }
+        Node {
+            info,
+            parents,
+            compute,
+            eager: None,
+            on_begin: None,
+            on_forget: None,
+            generated: Mutex::default(),
+        }
     }
 
     pub(crate) fn with_eager(mut self, eager: Option<EagerPath<R>>) -> Self {
@@ -101,6 +131,11 @@ impl<R: Rdd> Node<R> {
 
     pub(crate) fn with_begin(mut self, on_begin: Option<Box<dyn Fn() + Send + Sync>>) -> Self {
         self.on_begin = on_begin;
+        self
+    }
+
+    pub(crate) fn with_forget(mut self, on_forget: impl Fn(Time) + Send + Sync + 'static) -> Self {
+        self.on_forget = Some(Box::new(on_forget));
         self
     }
 
@@ -140,6 +175,9 @@ impl<R: Rdd> AnyNode for Node<R> {
     }
 
     fn forget(&self, time: Time) {
+        if let Some(on_forget) = &self.on_forget {
+            on_forget(time);
+        }
         let mut generated = self.generated.lock().unwrap_or_else(PoisonError::into_inner);
         let later = generated.split_off(&(time + Duration::from_millis(1)));
         let old = std::mem::replace(&mut *generated, later);

@@ -20,6 +20,9 @@ pub use parallelized::Parallelized;
 pub use shared::Shared;
 pub use union::UnionAll;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::Result;
 use crate::job::{Executor, Job, Task};
 
@@ -30,6 +33,10 @@ impl<T: Clone + Send + Sync + 'static> Data for T {}
 /// What the key of a pair must be. Implemented for every such type.
 pub trait Key: Data + Eq + Hash {}
 impl<K: Data + Eq + Hash> Key for K {}
+
+/// What is kept from batch to batch, in state and in windows: it can also be written down. Implemented for every such type.
+pub trait Stored: Data + Serialize + DeserializeOwned {}
+impl<T: Data + Serialize + DeserializeOwned> Stored for T {}
 
 /// The data of one batch, in partitions that are computed in parallel.
 ///

@@ -18,7 +18,8 @@ pub use combine::Combine;
 pub use exchange::{Exchange, Router};
 pub use fold::Fold;
 pub(crate) use locals::Locals;
-pub use table::partition_of;
+pub(crate) use table::prefetch;
+pub use table::{BUCKETS, bucket_of, partition_of};
 pub use wide::Wide;
 pub(crate) use wide::{Collected, collect_partition};
 

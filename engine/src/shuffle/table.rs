@@ -24,10 +24,21 @@ use ahash::RandomState;
 use crate::rdd::Key;
 use crate::text;
 
-/// The reduce partition of a key with this hash. Uses the half of the hash that the tables do not.
+/// The number of buckets that keys fall into, whatever the number of partitions. It bounds the partitions that have any keys.
+pub const BUCKETS: usize = 1 << BUCKET_BITS;
+
+const BUCKET_BITS: u32 = 10;
+
+/// The bucket of a key with this hash. Uses the half of the hash that the tables do not.
+#[inline]
+pub fn bucket_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - BUCKET_BITS)) as usize
+}
+
+/// The reduce partition of a key with this hash: a run of whole buckets.
 #[inline]
 pub fn partition_of(hash: u64, partitions: usize) -> usize {
-    (((hash >> 32) * partitions as u64) >> 32) as usize
+    (bucket_of(hash) * partitions) >> BUCKET_BITS
 }
 
 /// What one worker has combined: a hash table per reduce partition, and the records that are on their way into them.
@@ -375,7 +386,7 @@ impl<K, C> Drop for ClearOnUnwind<'_, K, C> {
 
 /// Has the processor fetch what `at` points to; any pointer will do.
 #[inline]
-fn prefetch<T>(at: *const T) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint; the processor ignores addresses that are not mapped.
     unsafe {

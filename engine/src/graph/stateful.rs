@@ -1,0 +1,49 @@
+//! The operators that carry something from batch to batch, by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::node::AnyNode;
+
+/// An operator that carries something from batch to batch.
+pub(crate) struct Stateful {
+    pub(crate) node: Arc<dyn AnyNode>,
+    /// How many keys it holds.
+    pub(crate) keys: Arc<AtomicUsize>,
+}
+
+/// What an operator holds that carries something from batch to batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperatorInfo {
+    /// The name that the program gave with [`named`](crate::DStream::named), or one made of the operator and its place among
+    /// those of its kind in the program (`map_with_state-2`).
+    pub id: String,
+    /// The operator and where in the program it was defined.
+    pub description: String,
+    /// The keys that it held at the end of the last batch.
+    pub keys: usize,
+}
+
+/// The name that the program gave to two of the operators.
+pub(super) fn twice_named(operators: &[Stateful]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut ids = infos(operators).into_iter().map(|info| info.id);
+    ids.find(|id| !seen.insert(id.clone()))
+}
+
+pub(super) fn infos(operators: &[Stateful]) -> Vec<OperatorInfo> {
+    let mut counts = BTreeMap::new();
+    let mut info = |operator: &Stateful| {
+        let node = operator.node.info();
+        let count = counts.entry(node.operator).or_insert(0);
+        *count += 1;
+        OperatorInfo {
+            id: node.name().map_or_else(|| format!("{}-{count}", node.operator), str::to_owned),
+            description: node.to_string(),
+            keys: operator.keys.load(Ordering::Relaxed),
+        }
+    };
+    operators.iter().map(&mut info).collect()
+}

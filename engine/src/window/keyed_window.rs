@@ -1,0 +1,212 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ahash::RandomState;
+
+use super::live::Live;
+use super::{EntryRef, PaneEntry, Sliding, Span};
+use crate::job::{Executor, Job, Stage, Task};
+use crate::rdd::{Data, Flow, Key, Rdd, Shared};
+use crate::sequence::{Sequential, View};
+use crate::shuffle::Wide;
+use crate::text::detached;
+use crate::{Result, Time};
+
+/// A window over pairs whose panes have each key once, in the partition of its hash.
+pub(crate) struct KeyedWindow<K, V, S: Sliding<V>>
+where
+    V: Data,
+{
+    name: &'static str,
+    span: Span,
+    sliding: S,
+    /// Once it has held something, it is never empty again: the last key that left stays, with what it came to.
+    sticky: bool,
+    hasher: RandomState,
+    executor: Executor,
+    /// The most keys of all partitions together; 0 is no limit.
+    max_keys: usize,
+    keys: Arc<AtomicUsize>,
+    partitions: Vec<Mutex<Partition<K, V, S::Held>>>,
+}
+
+/// What a batch brings to a window.
+pub(crate) struct Arriving<K: Key, V: Data> {
+    pub(crate) pane: Option<Shared<Wide<(K, V)>>>,
+    /// The end of the window that is put out next.
+    pub(crate) end: Time,
+}
+
+struct Partition<K, V, H> {
+    live: Arc<Live<K, V, H>>,
+    /// A step has begun that was not completed: the index holds more, or less, than the panes.
+    torn: bool,
+    step: Changes<K, V, H>,
+}
+
+/// What a step has done to the index and not yet to the panes.
+enum Changes<K, V, H> {
+    /// All panes have left, and these keys have entered what is empty otherwise.
+    Replace(Live<K, V, H>, Vec<PaneEntry<K, V>>),
+    /// So many panes leave, and these keys enter.
+    Slide(usize, Vec<PaneEntry<K, V>>),
+}
+
+/// What the consumers of a window read: its partitions, as they are at one time.
+pub(crate) struct Contents<K, V, H>(Vec<Arc<Live<K, V, H>>>);
+
+impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
+    pub(crate) fn new(
+        name: &'static str,
+        span: Span,
+        sliding: S,
+        sticky: bool,
+        executor: &Executor,
+        partitions: usize,
+    ) -> Self {
+        KeyedWindow {
+            name,
+            span,
+            sliding,
+            sticky,
+            hasher: executor.hasher().clone(),
+            executor: executor.clone(),
+            max_keys: executor.config().max_state_keys,
+            keys: Arc::default(),
+            partitions: (0..partitions).map(|_| Mutex::new(Partition::new())).collect(),
+        }
+    }
+
+    /// The number of keys in the window, as of the last batch.
+    pub(crate) fn keys(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.keys)
+    }
+
+    fn partition(&self, partition: usize) -> MutexGuard<'_, Partition<K, V, S::Held>> {
+        self.partitions[partition].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entering pane's keys of the task's partition. What stays must not keep the blocks alive that it was cut from.
+    fn entries_of(&self, arriving: &Arriving<K, V>, task: &Task) -> Vec<PaneEntry<K, V>> {
+        let mut entries = Vec::new();
+        if let Some(pane) = &arriving.pane
+            && task.partition() < pane.num_partitions()
+        {
+            let _ = detached(|| {
+                pane.compute(task.partition(), task, |(key, value)| {
+                    let hash = self.hasher.hash_one(&key) as u32;
+                    entries.push(PaneEntry { key, value, hash, before: EntryRef::default() });
+                    Flow::Continue(())
+                })
+            });
+        }
+        entries
+    }
+
+    fn step(&self, arriving: &Arriving<K, V>, task: &Task, time: Time) {
+        let mut entries = self.entries_of(arriving, task);
+        let mut partition = self.partition(task.partition());
+        let partition = &mut *partition;
+        if !self.sticky && !partition.live.has_panes_after(arriving.end - self.span.window) {
+            let mut fresh = partition.live.emptied();
+            fresh.enter_pane(&self.sliding, &mut entries);
+            self.check_limit(fresh.keys(), task);
+            partition.step = Changes::Replace(fresh, entries);
+            return;
+        }
+        if partition.torn {
+            partition.live = Arc::new(partition.live.rebuilt(&self.sliding));
+        }
+        partition.torn = true;
+        let live = Arc::make_mut(&mut partition.live);
+        let leaving = live.panes_through(time - self.span.window);
+        live.leave_panes(&self.sliding, leaving, &self.hasher, self.sticky);
+        live.enter_pane(&self.sliding, &mut entries);
+        self.check_limit(live.keys(), task);
+        partition.step = Changes::Slide(leaving, entries);
+    }
+
+    /// Fails the task when the partition holds more than its share of the keys that are allowed.
+    fn check_limit(&self, keys: usize, task: &Task) {
+        if self.max_keys > 0 && keys > self.max_keys.div_ceil(self.partitions.len()) {
+            let _ = task.fail(format!(
+                "the window holds more than {} keys (state.max_keys), so the batch cannot be taken in: raise the limit, \
+                 shorten the window, or filter the keys",
+                self.max_keys
+            ));
+        }
+    }
+
+    fn commit(&self, time: Time) {
+        let mut keys = 0;
+        for partition in 0..self.partitions.len() {
+            let mut partition = self.partition(partition);
+            partition.commit(time);
+            keys += partition.live.keys();
+        }
+        self.keys.store(keys, Ordering::Relaxed);
+    }
+}
+
+impl<K: Key, V: Data, H: Data> Partition<K, V, H> {
+    fn new() -> Self {
+        Partition { live: Arc::new(Live::new()), torn: false, step: Changes::Slide(0, Vec::new()) }
+    }
+
+    fn commit(&mut self, time: Time) {
+        match std::mem::replace(&mut self.step, Changes::Slide(0, Vec::new())) {
+            Changes::Replace(mut fresh, entries) => {
+                fresh.push_pane(time, entries);
+                self.live = Arc::new(fresh);
+            }
+            Changes::Slide(leaving, entries) => {
+                let live = Arc::make_mut(&mut self.live);
+                live.push_pane(time, entries);
+                live.drop_panes(leaving);
+            }
+        }
+        self.torn = false;
+    }
+}
+
+impl<K: Key, V: Data, S: Sliding<V>> Sequential for KeyedWindow<K, V, S> {
+    type In = Arriving<K, V>;
+    type Out = Contents<K, V, S::Held>;
+
+    fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    fn advance(&self, job: &Job, time: Time, arriving: &Arriving<K, V>) -> Result<Self::Out> {
+        let mut weight = 0;
+        if let Some(pane) = &arriving.pane {
+            pane.prepare(job)?;
+            weight = pane.weight() * 2;
+        }
+        let stage = Stage { name: self.name, partitions: self.partitions.len(), weight };
+        self.executor.run(job, stage, |task| self.step(arriving, task, time))?;
+        self.commit(time);
+        let shown = if arriving.end == time { self.partitions.len() } else { 0 };
+        Ok(Contents((0..shown).map(|partition| Arc::clone(&self.partition(partition).live)).collect()))
+    }
+}
+
+/// The window's keys, each with what its values come to.
+pub(crate) struct Whole;
+
+impl<K: Key, V: Data, S: Sliding<V>> View<KeyedWindow<K, V, S>> for Whole {
+    type Item = (K, S::Out);
+
+    fn weight(contents: &Contents<K, V, S::Held>) -> usize {
+        contents.0.iter().map(|live| live.weight()).sum()
+    }
+
+    fn read(
+        window: &KeyedWindow<K, V, S>,
+        contents: &Contents<K, V, S::Held>,
+        partition: usize,
+        sink: impl FnMut((K, S::Out)) -> Flow,
+    ) -> Flow {
+        contents.0[partition].read(&window.sliding).try_for_each(sink)
+    }
+}
