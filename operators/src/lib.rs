@@ -53,9 +53,12 @@ mod rdd_ops;
 mod join_stream_ops;
 mod output_ops;
 mod pair_stream_ops;
+mod pair_window_ops;
 mod stream;
 mod stream_ops;
 mod transform_ops;
+mod window_ops;
+mod window_panes;
 
 #[cfg(test)]
 mod testing;
@@ -85,6 +88,7 @@ pub use output_ops::OutputOps;
 pub use pair_actions::PairActions;
 pub use pair_rdd_ops::PairRddOps;
 pub use pair_stream_ops::PairStreamOps;
+pub use pair_window_ops::PairWindowOps;
 pub use rdd_ops::RddOps;
 pub use sample::Sample;
 pub use show::{Show, shown};
@@ -94,12 +98,13 @@ pub use subtract_by_key::SubtractByKey;
 pub use transform_ops::{StreamsOps, TransformOps};
 pub use union::Union;
 pub use values::Values;
+pub use window_ops::WindowOps;
 pub use zip_with_index::ZipWithIndex;
 
 /// The traits whose methods are the vocabulary.
 pub mod prelude {
     pub use crate::{
-        Actions, JoinRddOps, JoinStreamOps, OutputOps, PairActions, PairRddOps, PairStreamOps, RddOps, Show,
-        StreamOps, StreamsOps, TransformOps,
+        Actions, JoinRddOps, JoinStreamOps, OutputOps, PairActions, PairRddOps, PairStreamOps, PairWindowOps,
+        RddOps, Show, StreamOps, StreamsOps, TransformOps, WindowOps,
     };
 }

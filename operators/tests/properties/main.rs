@@ -3,3 +3,4 @@
 mod common;
 mod rdds;
 mod streams;
+mod windows;
