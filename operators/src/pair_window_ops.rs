@@ -65,7 +65,8 @@ pub trait PairWindowOps<K: Key + Stored, V: Data>: Stream<Rdd: Rdd<Item = (K, V)
         let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
         let f = Arc::new(f);
         let reduce = Arc::clone(&f);
-        let panes = stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
+        let panes =
+            stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
         let merge = MergeByValue(move |a, b| f(a, b));
         panes.keyed_window("reduce_by_key_and_window", (window, slide), partitions, false, |span| {
             TwoStacks::new(merge, V::clone, span.panes())
@@ -121,7 +122,8 @@ pub trait PairWindowOps<K: Key + Stored, V: Data>: Stream<Rdd: Rdd<Item = (K, V)
         let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
         let (f, location) = (Arc::new(f), Location::caller());
         let reduce = Arc::clone(&f);
-        let panes = stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
+        let panes =
+            stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
         panes.keyed_window("reduce_by_key_and_window_inv", (window, slide), partitions, false, |_| {
             Invertible::new(move |a, b| f(a, b), inverse, location)
         })

@@ -7,11 +7,11 @@ use millstream_engine::DStream;
 use millstream_engine::rdd::{BoxRdd, Key, Rdd, Stored};
 use millstream_engine::window::{Invertible, MergeByValue, TwoStacks};
 
+use crate::Values;
 use crate::combine_by_key::count_by_value;
 use crate::distinct::Single;
 use crate::stream::{ItemOf, Stream};
 use crate::window_panes::{counts, reduced};
-use crate::Values;
 
 /// Operators over the last while: a window of length `window` is put out every `slide`.
 ///

@@ -22,9 +22,8 @@ type Pair = (String, i64);
 /// The cases of a file by the beginnings of their names.
 fn cases(file: &str, names: &[&str]) -> Vec<Case> {
     let all: Vec<Value> = serde_json::from_str(file).expect("a list of cases");
-    let is_wanted = |case: &&Value| {
-        names.iter().any(|name| case["name"].as_str().expect("a name").starts_with(name))
-    };
+    let is_wanted =
+        |case: &&Value| names.iter().any(|name| case["name"].as_str().expect("a name").starts_with(name));
     let wanted: Vec<Case> = all.iter().filter(is_wanted).cloned().map(Case).collect();
     assert!(wanted.len() >= names.len(), "cases are missing");
     wanted
@@ -67,7 +66,9 @@ impl Case {
         test.run(self.batches()).unwrap_or_else(|error| panic!("{}: {error}", self.name()));
         let json = |record| to_value(record).expect("a record");
         let batches = seen.timed().into_iter();
-        batches.map(|(time, batch)| (time.as_millis(), sorted(batch.into_iter().map(json).collect()))).collect()
+        batches
+            .map(|(time, batch)| (time.as_millis(), sorted(batch.into_iter().map(json).collect())))
+            .collect()
     }
 
     /// The same against `expected`: a list of batches, or of times and batches.
@@ -159,7 +160,9 @@ fn grouped_and_counted_windows() {
 fn a_slide_larger_than_the_window() {
     let plain = &cases(DERIVED, &["naive form with slide > window"])[0];
     let (window, slide) = plain.span();
-    plain.check(|test| plain.input::<Pair>(test, "input").reduce_by_key_and_window(|a, b| a + b, window, slide));
+    plain.check(|test| {
+        plain.input::<Pair>(test, "input").reduce_by_key_and_window(|a, b| a + b, window, slide)
+    });
     plain.check(|test| {
         let pairs = plain.input::<Pair>(test, "input");
         pairs.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, window, slide)
@@ -263,5 +266,8 @@ fn measures_that_do_not_fit_are_refused() {
     let text = refused(|s| s.count_by_window(ms(0), ms(1_000)));
     assert!(text.contains("(0 ms) must be greater than zero"), "{text}");
     let text = refused(|s| s.window_sliding(ms(4_000), ms(2_000)).count_by_window(ms(1_000), ms(2_000)));
-    assert!(text.contains("(1000 ms) must be a multiple of the slide duration of parent DStream (2000 ms)"), "{text}");
+    assert!(
+        text.contains("(1000 ms) must be a multiple of the slide duration of parent DStream (2000 ms)"),
+        "{text}"
+    );
 }

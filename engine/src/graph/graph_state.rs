@@ -193,6 +193,8 @@ impl Graph {
         self.parts().inputs.push(Arc::new(TypedInput(Arc::clone(&input))));
         let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
         let compute = move |time| {
+            // A batch that was forgotten may be made again, for a slice.
+            infos.take_back(time, id);
             let rdd = input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
             rdd.inspect_err(|_| infos.take_back(time, id))
         };

@@ -53,7 +53,7 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.index.len() * (size_of::<(K, V)>() + size_of::<Member<H>>())
+        self.index.bytes()
     }
 
     /// The number of panes up to and including `time`.

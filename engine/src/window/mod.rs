@@ -30,6 +30,9 @@ mod sliding;
 mod span;
 mod two_stacks;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain::Chain;
 pub(crate) use chain::{EntryRef, Pane, PaneEntry};
 pub use gather::Gather;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millstream_engine::DStream;
 use millstream_engine::rdd::{Data, Parallelized, Rdd};
 use millstream_engine::testkit::TestContext;
-use millstream_engine::DStream;
 use millstream_operators::prelude::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
