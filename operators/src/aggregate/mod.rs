@@ -11,6 +11,8 @@
 //! | [`Min`], [`Max`] | the least, the greatest | exact | one value |
 //! | [`Mean`] | the mean | two roundings | 32 bytes |
 //! | [`Variance`] | count, mean and variance | rounding | 48 bytes |
+//! | [`DistinctExact`] | how many different | exact | every different value |
+//! | [`TopK`] | the most frequent | exact | every different value |
 //! | [`TopN`] | the largest | exact | n values |
 //!
 //! **Floats.** A NaN is a missing value: [`Sum`], [`Mean`], [`Variance`] and [`Quantiles`] leave it out ([`Variance`] says how
@@ -29,12 +31,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod count;
+mod distinct_exact;
 mod float_sum;
 mod max;
 mod mean;
 mod min;
 mod ordered;
+mod stable_hash;
 mod sum;
+mod table;
+mod top_k;
 mod top_n;
 mod variance;
 
@@ -42,12 +48,14 @@ mod variance;
 mod testing;
 
 pub use count::Count;
+pub use distinct_exact::{Different, DistinctExact};
 pub use float_sum::FloatSum;
 pub use max::Max;
 pub use mean::{Mean, MeanAcc};
 pub use min::Min;
 pub use ordered::Ordered;
 pub use sum::{Sum, Summand};
+pub use top_k::{Tally, TopK};
 pub use top_n::TopN;
 pub use variance::{Moments, Variance};
 
