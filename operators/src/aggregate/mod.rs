@@ -12,6 +12,7 @@
 //! | [`Mean`] | the mean | two roundings | 32 bytes |
 //! | [`Variance`] | count, mean and variance | rounding | 48 bytes |
 //! | [`DistinctExact`] | how many different | exact | every different value |
+//! | [`DistinctHll`] | how many different | 1.04 / √2^p, one standard error | at most 2^p bytes, 8 per value at first |
 //! | [`TopK`] | the most frequent | exact | every different value |
 //! | [`TopN`] | the largest | exact | n values |
 //!
@@ -32,7 +33,9 @@ use serde::de::DeserializeOwned;
 
 mod count;
 mod distinct_exact;
+mod distinct_hll;
 mod float_sum;
+mod hll;
 mod max;
 mod mean;
 mod min;
@@ -49,7 +52,9 @@ mod testing;
 
 pub use count::Count;
 pub use distinct_exact::{Different, DistinctExact};
+pub use distinct_hll::DistinctHll;
 pub use float_sum::FloatSum;
+pub use hll::Hll;
 pub use max::Max;
 pub use mean::{Mean, MeanAcc};
 pub use min::Min;
