@@ -13,6 +13,7 @@
 //! | [`Variance`] | count, mean and variance | rounding | 48 bytes |
 //! | [`DistinctExact`] | how many different | exact | every different value |
 //! | [`DistinctHll`] | how many different | 1.04 / √2^p, one standard error | at most 2^p bytes, 8 per value at first |
+//! | [`Quantiles`] | median, percentiles ... | a relative accuracy, 1 % say | 16 bytes per bucket, about 1400 at 1 % |
 //! | [`TopK`] | the most frequent | exact | every different value |
 //! | [`TopN`] | the largest | exact | n values |
 //!
@@ -32,6 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod count;
+mod dd_sketch;
 mod distinct_exact;
 mod distinct_hll;
 mod float_sum;
@@ -40,6 +42,7 @@ mod max;
 mod mean;
 mod min;
 mod ordered;
+mod quantiles;
 mod stable_hash;
 mod sum;
 mod table;
@@ -51,6 +54,7 @@ mod variance;
 mod testing;
 
 pub use count::Count;
+pub use dd_sketch::DdSketch;
 pub use distinct_exact::{Different, DistinctExact};
 pub use distinct_hll::DistinctHll;
 pub use float_sum::FloatSum;
@@ -59,6 +63,7 @@ pub use max::Max;
 pub use mean::{Mean, MeanAcc};
 pub use min::Min;
 pub use ordered::Ordered;
+pub use quantiles::Quantiles;
 pub use sum::{Sum, Summand};
 pub use top_k::{Tally, TopK};
 pub use top_n::TopN;
