@@ -15,6 +15,7 @@
 //! | [`DistinctHll`] | how many different | 1.04 / √2^p, one standard error | at most 2^p bytes, 8 per value at first |
 //! | [`Quantiles`] | median, percentiles ... | a relative accuracy, 1 % say | 16 bytes per bucket, about 1400 at 1 % |
 //! | [`TopK`] | the most frequent | exact | every different value |
+//! | [`TopKApprox`] | the most frequent | n / (capacity + 1) occurrences | 2 · capacity values |
 //! | [`TopN`] | the largest | exact | n values |
 //!
 //! **Floats.** A NaN is a missing value: [`Sum`], [`Mean`], [`Variance`] and [`Quantiles`] leave it out ([`Variance`] says how
@@ -43,10 +44,12 @@ mod mean;
 mod min;
 mod ordered;
 mod quantiles;
+mod space_saving;
 mod stable_hash;
 mod sum;
 mod table;
 mod top_k;
+mod top_k_approx;
 mod top_n;
 mod variance;
 
@@ -64,8 +67,10 @@ pub use mean::{Mean, MeanAcc};
 pub use min::Min;
 pub use ordered::Ordered;
 pub use quantiles::Quantiles;
+pub use space_saving::SpaceSaving;
 pub use sum::{Sum, Summand};
 pub use top_k::{Tally, TopK};
+pub use top_k_approx::{Frequent, Frequents, TopKApprox};
 pub use top_n::TopN;
 pub use variance::{Moments, Variance};
 
