@@ -17,6 +17,7 @@
 //! | [`TopK`] | the most frequent | exact | every different value |
 //! | [`TopKApprox`] | the most frequent | n / (capacity + 1) occurrences | 2 · capacity values |
 //! | [`TopN`] | the largest | exact | n values |
+//! | `(A, B)`, `(A, B, C)` | several at once | each its own | the sum |
 //!
 //! **Floats.** A NaN is a missing value: [`Sum`], [`Mean`], [`Variance`] and [`Quantiles`] leave it out ([`Variance`] says how
 //! many there were). Infinities are values like others and follow IEEE 754, so a mean of anything and +∞ is +∞. What wants an
@@ -51,6 +52,7 @@ mod table;
 mod top_k;
 mod top_k_approx;
 mod top_n;
+mod tuple;
 mod variance;
 
 #[cfg(test)]
