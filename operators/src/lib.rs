@@ -3,9 +3,13 @@
 //! The methods are in extension traits, all of which come with the [`prelude`]: for RDDs [`RddOps`], [`PairRddOps`],
 //! [`JoinRddOps`] and the [`Actions`] and [`PairActions`] that make them run; for streams [`StreamOps`], [`PairStreamOps`],
 //! [`JoinStreamOps`], [`TransformOps`], [`StreamsOps`] and the [`OutputOps`] that make them run.
+//!
+//! What is collected per key over a window, exact or as a bounded sketch, is in [`aggregate`].
 
 #[macro_use]
 mod narrow;
+
+pub mod aggregate;
 
 mod coalesce;
 mod filter;
