@@ -54,6 +54,7 @@ mod join_rdd_ops;
 mod pair_rdd_ops;
 mod rdd_ops;
 
+mod aggregate_windows;
 mod join_stream_ops;
 mod output_ops;
 mod pair_stream_ops;

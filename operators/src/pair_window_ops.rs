@@ -8,6 +8,8 @@ use millstream_engine::rdd::{BoxRdd, Data, Key, Rdd, Stored};
 use millstream_engine::window::{Gather, Invertible, MergeByValue, TwoStacks};
 
 use crate::RddOps;
+use crate::aggregate::{Aggregate, TopN};
+use crate::aggregate_windows::{aggregated, sliding};
 use crate::group_by_key::group_by_key;
 use crate::reduce_by_key::reduce_by_key;
 use crate::stream::Stream;
@@ -174,6 +176,64 @@ pub trait PairWindowOps<K: Key + Stored, V: Data>: Stream<Rdd: Rdd<Item = (K, V)
         let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
         let panes = stream.shuffled(group_by_key("group_by_key", stream.executor(), partitions), false);
         panes.keyed_window("group_by_key_and_window", (window, slide), partitions, false, |_| Gather)
+    }
+
+    /// What `aggregate` makes of the values of each key: counts, means, distinct counts, quantiles, or several at once; see
+    /// [`aggregate`](crate::aggregate).
+    ///
+    /// ```
+    /// use millstream_engine::testkit::TestContext;
+    /// use millstream_operators::aggregate::{DistinctExact, Mean};
+    /// use millstream_operators::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let test = TestContext::new(Duration::from_secs(1))?;
+    /// let sizes = test.input([vec![('a', 5), ('a', 3)], vec![('a', 4)], vec![('a', 4)]], 1)?;
+    /// let (window, slide) = (Duration::from_secs(2), Duration::from_secs(1));
+    /// let seen = test.collect(&sizes.aggregate_by_key_and_window((DistinctExact, Mean), window, slide));
+    /// test.run(3)?;
+    /// assert_eq!(seen.batches(), [[('a', (2, Some(4.0)))], [('a', (3, Some(4.0)))], [('a', (1, Some(4.0)))]]);
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    #[track_caller]
+    fn aggregate_by_key_and_window<A: Aggregate<V>>(
+        &self,
+        aggregate: A,
+        window: Duration,
+        slide: Duration,
+    ) -> DStream<BoxRdd<(K, A::Out)>> {
+        self.aggregate_by_key_and_window_in(0, aggregate, window, slide)
+    }
+
+    /// [`aggregate_by_key_and_window`](Self::aggregate_by_key_and_window) in `partitions` partitions.
+    #[track_caller]
+    fn aggregate_by_key_and_window_in<A: Aggregate<V>>(
+        &self,
+        partitions: usize,
+        aggregate: A,
+        window: Duration,
+        slide: Duration,
+    ) -> DStream<BoxRdd<(K, A::Out)>> {
+        let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
+        let aggregate = Arc::new(aggregate);
+        let panes = stream.shuffled(aggregated(stream.executor(), partitions, &aggregate), false);
+        panes.keyed_window("aggregate_by_key_and_window", (window, slide), partitions, false, |span| {
+            sliding(aggregate, span)
+        })
+    }
+
+    /// The `n` largest values of each key, the largest first.
+    #[track_caller]
+    fn top_by_key_and_window(
+        &self,
+        n: usize,
+        window: Duration,
+        slide: Duration,
+    ) -> DStream<BoxRdd<(K, Vec<V>)>>
+    where
+        V: Stored + Ord,
+    {
+        self.aggregate_by_key_and_window(TopN::new(n), window, slide)
     }
 
     /// `partitions`, or the default parallelism for 0.

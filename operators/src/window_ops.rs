@@ -8,6 +8,8 @@ use millstream_engine::rdd::{BoxRdd, Key, Rdd, Stored};
 use millstream_engine::window::{Invertible, MergeByValue, TwoStacks};
 
 use crate::Values;
+use crate::aggregate::Aggregate;
+use crate::aggregate_windows::{aggregated_whole, sliding};
 use crate::combine_by_key::count_by_value;
 use crate::distinct::Single;
 use crate::stream::{ItemOf, Stream};
@@ -94,6 +96,36 @@ pub trait WindowOps: Stream {
             Invertible::new(move |a, b| f(a, b), inverse, location)
         });
         reduced.lift("reduce_by_window", |rdd| Values::new(rdd).boxed())
+    }
+
+    /// What `aggregate` makes of all records in the window (see [`aggregate`](crate::aggregate)); nothing for an empty window.
+    ///
+    /// ```
+    /// use millstream_engine::testkit::TestContext;
+    /// use millstream_operators::aggregate::{Count, Max};
+    /// use millstream_operators::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let test = TestContext::new(Duration::from_secs(1))?;
+    /// let numbers = test.input([vec![3, 9], vec![4], vec![5]], 1)?;
+    /// let (window, slide) = (Duration::from_secs(2), Duration::from_secs(1));
+    /// let seen = test.collect(&numbers.aggregate_by_window((Count, Max), window, slide));
+    /// test.run(3)?;
+    /// assert_eq!(seen.batches(), [[(2, Some(9))], [(3, Some(9))], [(2, Some(5))]]);
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    #[track_caller]
+    fn aggregate_by_window<A: Aggregate<ItemOf<Self>>>(
+        &self,
+        aggregate: A,
+        window: Duration,
+        slide: Duration,
+    ) -> DStream<BoxRdd<A::Out>> {
+        let aggregate = Arc::new(aggregate);
+        let panes = self.stream().shuffled(aggregated_whole(&aggregate), false);
+        let windows = panes
+            .keyed_window("aggregate_by_window", (window, slide), 1, false, |span| sliding(aggregate, span));
+        windows.lift("aggregate_by_window", |rdd| Values::new(rdd).boxed())
     }
 
     /// How often each record occurs in the window.

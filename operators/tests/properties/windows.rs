@@ -1,11 +1,12 @@
 //! Every window against the same thing done anew to all batches in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use millstream_engine::DStream;
 use millstream_engine::rdd::{Data, Parallelized, Rdd};
 use millstream_engine::testkit::TestContext;
+use millstream_operators::aggregate::{Count, DistinctExact, Min, Sum};
 use millstream_operators::prelude::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -84,6 +85,32 @@ proptest! {
         let expected = each(&contents(&batches, span), |pairs| by_key(pairs, |v| v.into_iter().max().unwrap()));
         let seen = windows(&batches, |p| p.reduce_by_key_and_window_in(n, |a, b| a.max(b), w, s));
         prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn aggregates(batches in batches(), span in span(), n in 1..5usize) {
+        let (w, s) = (seconds(span.0), seconds(span.1));
+        let contents = contents(&batches, span);
+        let all = (Count, Sum, DistinctExact);
+        let expected = each(&contents, |pairs| by_key(pairs, |v| {
+            let distinct = v.iter().collect::<BTreeSet<_>>().len() as u64;
+            (v.len() as u64, v.iter().sum::<i64>(), distinct)
+        }));
+        prop_assert_eq!(windows(&batches, |p| p.aggregate_by_key_and_window_in(n, all, w, s)), expected);
+
+        let expected = each(&contents, |pairs| by_key(pairs, |v| {
+            let mut v = sorted(v);
+            v.reverse();
+            v.truncate(3);
+            v
+        }));
+        prop_assert_eq!(windows(&batches, |p| p.top_by_key_and_window(3, w, s)), expected);
+
+        let expected = each(&contents, |pairs| {
+            let least = pairs.iter().map(|(_, v)| *v).min();
+            least.map(|least| (pairs.len() as u64, Some(least))).into_iter().collect()
+        });
+        prop_assert_eq!(windows(&batches, |p| p.values().aggregate_by_window((Count, Min), w, s)), expected);
     }
 
     #[test]
