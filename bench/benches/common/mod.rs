@@ -17,3 +17,9 @@ pub(crate) fn main(bench: impl FnOnce(&mut Criterion)) {
     bench(&mut criterion);
     criterion.final_summary();
 }
+
+/// Prints a line of a table that a bench makes by itself.
+#[allow(dead_code, clippy::print_stdout, reason = "some benches leave it to criterion")]
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}

@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 
 use super::{Chain, Sliding};
 use crate::rdd::Data;
@@ -43,6 +44,9 @@ pub struct Stacks<A> {
     /// The last is what the oldest value and all up to the back come to; the first is the newest value of the front.
     front: Vec<A>,
     back: Option<A>,
+    /// The values of the back, oldest first; only of types that are copied by copying their bytes. The others are looked up in
+    /// the panes when they are needed.
+    recent: Vec<A>,
     flipped: bool,
 }
 
@@ -52,16 +56,25 @@ impl<A: Data, M: Merge<A>, F> TwoStacks<A, M, F> {
         TwoStacks { merge, finish, panes, accumulator: PhantomData }
     }
 
-    /// Moves all values, newest first, to the front.
+    /// Whether the values of the back are kept beside each other, too: cheap for small ones, and much faster than to look them up
+    /// in as many panes.
+    const KEEPS_RECENT: bool = !needs_drop::<A>();
+
+    /// Moves all values to the front.
     fn flip<K>(&self, held: &mut Stacks<A>, values: Chain<'_, K, A>) {
-        held.front.clear();
-        held.front.reserve(values.len());
-        for value in values {
-            let mut sum = value.clone();
-            if let Some(newer) = held.front.last() {
-                self.merge.merge(&mut sum, newer);
-            }
-            held.front.push(sum);
+        if Self::KEEPS_RECENT {
+            let left = held.recent.len() - values.len();
+            held.recent.drain(..left);
+            held.recent.reverse();
+            std::mem::swap(&mut held.front, &mut held.recent);
+            held.recent.clear();
+        } else {
+            held.front.clear();
+            held.front.extend(values.cloned());
+        }
+        for newer in 1..held.front.len() {
+            let (sums, older) = held.front.split_at_mut(newer);
+            self.merge.merge(&mut older[0], &sums[newer - 1]);
         }
         held.back = None;
         held.flipped = true;
@@ -84,13 +97,17 @@ where
     type Out = Out;
 
     fn begin(&self, value: &A) -> Stacks<A> {
-        Stacks { front: Vec::new(), back: Some(value.clone()), flipped: false }
+        let recent = if Self::KEEPS_RECENT { vec![value.clone()] } else { Vec::new() };
+        Stacks { front: Vec::new(), back: Some(value.clone()), recent, flipped: false }
     }
 
     fn enter<K>(&self, held: &mut Stacks<A>, value: &A, hash: u32, values: Chain<'_, K, A>) {
         match &mut held.back {
             Some(back) => self.merge.merge(back, value),
             None => held.back = Some(value.clone()),
+        }
+        if Self::KEEPS_RECENT {
+            held.recent.push(value.clone());
         }
         if !held.flipped && values.len() as u64 == self.first_flip(hash) {
             self.flip(held, values);
