@@ -15,7 +15,7 @@ const CRATES: [(&str, &[&str]); 5] = [
 
 /// What each module of the engine may use of the others, from the ground up: each only what stands above it. `error` and
 /// `time` are everybody's.
-const MODULES: [(&str, &[&str]); 15] = [
+const MODULES: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("time", &[]),
     ("clock", &[]),
@@ -26,9 +26,18 @@ const MODULES: [(&str, &[&str]); 15] = [
     ("rdd", &["job"]),
     ("block", &["text", "job", "rdd"]),
     ("shuffle", &["text", "job", "rdd"]),
+    ("sequence", &["config", "job", "rdd"]),
+    ("state", &["text", "job", "rdd", "shuffle", "sequence"]),
+    ("window", &["text", "job", "rdd", "shuffle", "sequence", "state"]),
     ("batch", &["clock", "text", "observe", "job", "block"]),
     ("receive", &["clock", "config", "text", "observe", "job", "rdd", "block", "batch"]),
-    ("graph", &["clock", "observe", "job", "rdd", "block", "shuffle", "batch", "receive"]),
+    (
+        "graph",
+        &[
+            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "sequence", "state", "window",
+            "batch", "receive",
+        ],
+    ),
     ("context", &["clock", "config", "text", "observe", "job", "rdd", "batch", "receive", "graph"]),
     ("testkit", &["clock", "config", "job", "rdd", "graph", "context"]),
 ];

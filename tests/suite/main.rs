@@ -10,3 +10,4 @@ mod receiver;
 mod stopping;
 mod support;
 mod way_of_a_record;
+mod windows;

@@ -7,7 +7,7 @@ use super::termination::Termination;
 use super::{ContextState, active, shutdown};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::graph::{DStream, Graph, InputStream, receiver_stream};
+use crate::graph::{DStream, Graph, InputStream, OperatorInfo, receiver_stream};
 use crate::job::{Executor, current};
 use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
 use crate::rdd::{Data, Parallelized};
@@ -162,6 +162,11 @@ impl StreamingContext {
     /// When it was set before, or after the context has started.
     pub fn remember(&self, duration: Duration) -> Result<()> {
         self.0.graph.remember(duration)
+    }
+
+    /// The operators that carry something from batch to batch (windows, keyed state), with the keys that each holds.
+    pub fn operators(&self) -> Vec<OperatorInfo> {
+        self.0.graph.operators()
     }
 
     /// Adds a listener to what happens to batches and receivers.
