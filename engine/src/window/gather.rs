@@ -7,15 +7,24 @@ pub struct Gather;
 
 impl<T: Data> Sliding<Vec<T>> for Gather {
     type Held = ();
+    type Beside = ();
     type Out = Vec<T>;
 
-    fn begin(&self, _value: &Vec<T>) {}
+    fn begin(&self, (): &(), _value: &Vec<T>) {}
 
-    fn enter<K>(&self, (): &mut (), _value: &Vec<T>, _hash: u32, _values: Chain<'_, K, Vec<T>>) {}
+    fn enter<K>(&self, (): &(), (): &mut (), _value: &Vec<T>, _values: Chain<'_, K, Vec<T>>) {}
 
-    fn leave<K>(&self, (): &mut (), _value: &Vec<T>, _values: Chain<'_, K, Vec<T>>) {}
+    fn leave<K>(
+        &self,
+        (): &mut (),
+        (): &mut (),
+        _index: usize,
+        _value: &Vec<T>,
+        _values: Chain<'_, K, Vec<T>>,
+    ) {
+    }
 
-    fn read<K>(&self, (): &(), values: Chain<'_, K, Vec<T>>) -> Vec<T> {
+    fn read<K>(&self, (): &(), (): &(), values: Chain<'_, K, Vec<T>>) -> Vec<T> {
         let lists: Vec<&Vec<T>> = values.collect();
         lists.into_iter().rev().flatten().cloned().collect()
     }

@@ -59,20 +59,21 @@ where
     I: Fn(V, V) -> V + Send + Sync + 'static,
 {
     type Held = Sum<V>;
+    type Beside = ();
     type Out = V;
 
-    fn begin(&self, value: &V) -> Sum<V> {
+    fn begin(&self, (): &(), value: &V) -> Sum<V> {
         Sum { value: value.clone(), changes: 0 }
     }
 
     #[inline]
-    fn enter<K>(&self, held: &mut Sum<V>, value: &V, _hash: u32, _values: Chain<'_, K, V>) {
+    fn enter<K>(&self, (): &(), held: &mut Sum<V>, value: &V, _values: Chain<'_, K, V>) {
         held.value = (self.add)(held.value.clone(), value.clone());
         held.changes += 1;
     }
 
     #[inline]
-    fn leave<K>(&self, held: &mut Sum<V>, value: &V, values: Chain<'_, K, V>) {
+    fn leave<K>(&self, (): &mut (), held: &mut Sum<V>, _index: usize, value: &V, values: Chain<'_, K, V>) {
         held.value = (self.subtract)(held.value.clone(), value.clone());
         held.changes += 1;
         let many = (values.len() as u32).saturating_mul(CHANGES_PER_VALUE).max(CHANGES_MIN);
@@ -81,7 +82,7 @@ where
         }
     }
 
-    fn read<K>(&self, held: &Sum<V>, _values: Chain<'_, K, V>) -> V {
+    fn read<K>(&self, (): &(), held: &Sum<V>, _values: Chain<'_, K, V>) -> V {
         held.value.clone()
     }
 }

@@ -27,7 +27,7 @@ where
     /// The most keys of all partitions together; 0 is no limit.
     max_keys: usize,
     keys: Arc<AtomicUsize>,
-    partitions: Vec<Mutex<Partition<K, V, S::Held>>>,
+    partitions: Vec<Mutex<Partition<K, V, S>>>,
 }
 
 /// What a batch brings to a window.
@@ -37,23 +37,23 @@ pub(crate) struct Arriving<K: Key, V: Data> {
     pub(crate) end: Time,
 }
 
-struct Partition<K, V, H> {
-    live: Arc<Live<K, V, H>>,
+struct Partition<K, V: Data, S: Sliding<V>> {
+    live: Arc<Live<K, V, S>>,
     /// A step has begun that was not completed: the index holds more, or less, than the panes.
     torn: bool,
-    step: Changes<K, V, H>,
+    step: Changes<K, V, S>,
 }
 
 /// What a step has done to the index and not yet to the panes.
-enum Changes<K, V, H> {
+enum Changes<K, V: Data, S: Sliding<V>> {
     /// All panes have left, and these keys have entered what is empty otherwise.
-    Replace(Live<K, V, H>, Vec<PaneEntry<K, V>>),
+    Replace(Live<K, V, S>, Vec<PaneEntry<K, V>>),
     /// So many panes leave, and these keys enter.
     Slide(usize, Vec<PaneEntry<K, V>>),
 }
 
 /// What the consumers of a window read: its partitions, as they are at one time.
-pub(crate) struct Contents<K, V, H>(Vec<Arc<Live<K, V, H>>>);
+pub(crate) struct Contents<K, V: Data, S: Sliding<V>>(Vec<Arc<Live<K, V, S>>>);
 
 impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
     pub(crate) fn new(
@@ -82,7 +82,7 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         Arc::clone(&self.keys)
     }
 
-    fn partition(&self, partition: usize) -> MutexGuard<'_, Partition<K, V, S::Held>> {
+    fn partition(&self, partition: usize) -> MutexGuard<'_, Partition<K, V, S>> {
         self.partitions[partition].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,6 +119,7 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         }
         partition.torn = true;
         let live = Arc::make_mut(&mut partition.live);
+        live.tend(&self.sliding);
         let leaving = live.panes_through(time - self.span.window);
         live.leave_panes(&self.sliding, leaving, &self.hasher, self.sticky);
         live.enter_pane(&self.sliding, &mut entries);
@@ -148,7 +149,7 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
     }
 }
 
-impl<K: Key, V: Data, H: Data> Partition<K, V, H> {
+impl<K: Key, V: Data, S: Sliding<V>> Partition<K, V, S> {
     fn new() -> Self {
         Partition { live: Arc::new(Live::new()), torn: false, step: Changes::Slide(0, Vec::new()) }
     }
@@ -171,7 +172,7 @@ impl<K: Key, V: Data, H: Data> Partition<K, V, H> {
 
 impl<K: Key, V: Data, S: Sliding<V>> Sequential for KeyedWindow<K, V, S> {
     type In = Arriving<K, V>;
-    type Out = Contents<K, V, S::Held>;
+    type Out = Contents<K, V, S>;
 
     fn partitions(&self) -> usize {
         self.partitions.len()
@@ -197,13 +198,13 @@ pub(crate) struct Whole;
 impl<K: Key, V: Data, S: Sliding<V>> View<KeyedWindow<K, V, S>> for Whole {
     type Item = (K, S::Out);
 
-    fn weight(contents: &Contents<K, V, S::Held>) -> usize {
+    fn weight(contents: &Contents<K, V, S>) -> usize {
         contents.0.iter().map(|live| live.weight()).sum()
     }
 
     fn read(
         window: &KeyedWindow<K, V, S>,
-        contents: &Contents<K, V, S::Held>,
+        contents: &Contents<K, V, S>,
         partition: usize,
         sink: impl FnMut((K, S::Out)) -> Flow,
     ) -> Flow {

@@ -3,47 +3,50 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 
-use super::{Chain, EntryRef, Pane, PaneEntry, Sliding};
+use super::keys::fetch;
+use super::{Chain, EntryRef, Keys, Pane, PaneEntry, Sliding};
 use crate::Time;
 use crate::rdd::{Data, Key};
 use crate::state::KeyMap;
 
 /// One partition of a window: its panes, and the index of their keys.
-pub(crate) struct Live<K, V, H> {
-    index: KeyMap<K, Member<H>>,
+pub(crate) struct Live<K, V: Data, S: Sliding<V>> {
+    index: KeyMap<K, Member<S::Held>>,
     panes: VecDeque<Arc<Pane<K, V>>>,
     /// The number of the first of `panes`.
     first: u32,
+    beside: S::Beside,
     /// What the last key that left came to, for windows that are never empty again once they have held something.
-    rest: Option<(K, H)>,
+    rest: Option<(K, S::Held)>,
 }
 
 /// A key that occurs in the window.
 #[derive(Clone)]
-struct Member<H> {
+pub(crate) struct Member<H> {
     last: EntryRef,
     /// The number of panes that have the key.
     count: u32,
-    held: H,
+    pub(super) held: H,
 }
 
 /// How far ahead of its use a key's slot is fetched, and half as far its entry.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 
-impl<K: Key, V: Data, H: Data> Live<K, V, H> {
+impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
     pub(crate) fn new() -> Self {
-        Live { index: KeyMap::new(), panes: VecDeque::new(), first: 0, rest: None }
+        let beside = S::Beside::default();
+        Live { index: KeyMap::new(), panes: VecDeque::new(), first: 0, beside, rest: None }
     }
 
-    /// The same panes, with the index made anew from them.
-    pub(crate) fn rebuilt<S: Sliding<V, Held = H>>(&self, sliding: &S) -> Self {
-        let (panes, rest) = (self.panes.clone(), self.rest.clone());
-        let mut live = Live { index: KeyMap::new(), panes: VecDeque::new(), first: self.first, rest };
-        for pane in panes {
+    /// The same panes, with everything else made anew from them.
+    pub(crate) fn rebuilt(&self, sliding: &S) -> Self {
+        let mut live = Live { first: self.first, rest: self.rest.clone(), ..Live::new() };
+        for pane in &self.panes {
             for index in 0..pane.entries.len() {
                 live.enter(sliding, &pane.entries, index);
             }
-            live.panes.push_back(pane);
+            sliding.pane_entered(&mut live.beside);
+            live.panes.push_back(Arc::clone(pane));
         }
         live
     }
@@ -65,31 +68,36 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
         self.panes.back().is_some_and(|pane| pane.time > time)
     }
 
+    /// Does what is to be done once a step, whatever leaves or enters.
+    pub(crate) fn tend(&mut self, sliding: &S) {
+        let mut keys = Keys { index: &mut self.index, panes: &self.panes, gone: 0 };
+        sliding.tend(&mut self.beside, &mut keys);
+    }
+
     /// Takes the keys of the first `panes` panes out of the index; the panes stay until they are [dropped](Self::drop_panes).
-    pub(crate) fn leave_panes<S: Sliding<V, Held = H>>(
-        &mut self,
-        sliding: &S,
-        panes: usize,
-        hasher: &RandomState,
-        sticky: bool,
-    ) {
-        for pane in 0..panes {
-            let pane = Arc::clone(&self.panes[pane]);
-            for (index, entry) in pane.entries.iter().enumerate() {
-                self.fetch(&pane.entries, index);
-                self.leave(sliding, entry, hasher, sticky);
+    pub(crate) fn leave_panes(&mut self, sliding: &S, panes: usize, hasher: &RandomState, sticky: bool) {
+        for gone in 0..panes {
+            let mut keys = Keys { index: &mut self.index, panes: &self.panes, gone };
+            sliding.before_leaving(&mut self.beside, &mut keys);
+            let pane = Arc::clone(&self.panes[gone]);
+            for index in 0..pane.entries.len() {
+                fetch(&self.index, &pane.entries, index);
+                self.leave(sliding, &pane.entries, index, hasher, sticky);
             }
+            sliding.pane_left(&mut self.beside);
         }
     }
 
     #[inline]
-    fn leave<S: Sliding<V, Held = H>>(
+    fn leave(
         &mut self,
         sliding: &S,
-        entry: &PaneEntry<K, V>,
+        entries: &[PaneEntry<K, V>],
+        index: usize,
         hasher: &RandomState,
         sticky: bool,
     ) {
+        let entry = &entries[index];
         let Some(place) = self.index.find(entry.hash, &entry.key) else {
             unreachable!("a key of a pane is in the index: it must hash and compare alike every time")
         };
@@ -98,7 +106,7 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
         if member.count > 0 || sticky {
             let (panes, first) = (&self.panes, self.first);
             let values = Chain { panes, first, entering: &[], next: member.last, left: member.count };
-            sliding.leave(&mut member.held, &entry.value, values);
+            sliding.leave(&mut self.beside, &mut member.held, index, &entry.value, values);
         }
         if member.count == 0 {
             let (key, member) = self.index.remove(place, |key| hasher.hash_one(key) as u32);
@@ -107,28 +115,28 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
     }
 
     /// Adds the keys of a new pane to the index; the pane itself is added [later](Self::push_pane).
-    pub(crate) fn enter_pane<S: Sliding<V, Held = H>>(
-        &mut self,
-        sliding: &S,
-        entries: &mut [PaneEntry<K, V>],
-    ) {
+    pub(crate) fn enter_pane(&mut self, sliding: &S, entries: &mut [PaneEntry<K, V>]) {
+        if entries.is_empty() {
+            return;
+        }
         for index in 0..entries.len() {
-            self.fetch(entries, index);
+            fetch(&self.index, entries, index);
             let entry = &entries[index];
             if let Some(place) = self.index.find(entry.hash, &entry.key) {
                 entries[index].before = self.index.value(place).last;
             }
             self.enter(sliding, entries, index);
         }
+        sliding.pane_entered(&mut self.beside);
     }
 
     #[inline]
-    fn enter<S: Sliding<V, Held = H>>(&mut self, sliding: &S, entries: &[PaneEntry<K, V>], index: usize) {
+    fn enter(&mut self, sliding: &S, entries: &[PaneEntry<K, V>], index: usize) {
         let entry = &entries[index];
         let last = EntryRef { pane: self.next_pane(), index: index as u32 };
         let Some(place) = self.index.find(entry.hash, &entry.key) else {
-            let member = Member { last, count: 1, held: sliding.begin(&entry.value) };
-            self.index.insert(entry.hash, entry.key.clone(), member);
+            let held = sliding.begin(&self.beside, &entry.value);
+            self.index.insert(entry.hash, entry.key.clone(), Member { last, count: 1, held });
             return;
         };
         let member = self.index.value_mut(place);
@@ -136,18 +144,7 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
         member.count += 1;
         let (panes, first) = (&self.panes, self.first);
         let values = Chain { panes, first, entering: entries, next: last, left: member.count };
-        sliding.enter(&mut member.held, &entry.value, entry.hash, values);
-    }
-
-    /// Has the memory of the keys behind `index` fetched.
-    #[inline]
-    fn fetch(&self, entries: &[PaneEntry<K, V>], index: usize) {
-        if let Some(entry) = entries.get(index + AHEAD) {
-            self.index.prefetch_slot(entry.hash);
-        }
-        if let Some(entry) = entries.get(index + AHEAD / 2) {
-            self.index.prefetch_entry(entry.hash);
-        }
+        sliding.enter(&self.beside, &mut member.held, &entry.value, values);
     }
 
     fn next_pane(&self) -> u32 {
@@ -172,26 +169,28 @@ impl<K: Key, V: Data, H: Data> Live<K, V, H> {
     }
 
     /// What the window gives.
-    pub(crate) fn read<'a, S: Sliding<V, Held = H>>(
-        &'a self,
-        sliding: &'a S,
-    ) -> impl Iterator<Item = (K, S::Out)> + use<'a, K, V, H, S> {
+    pub(crate) fn read<'a>(&'a self, sliding: &'a S) -> impl Iterator<Item = (K, S::Out)> + use<'a, K, V, S> {
         let (panes, first) = (&self.panes, self.first);
         let members = self.index.entries().iter().map(move |(key, member)| {
             let values = Chain { panes, first, entering: &[], next: member.last, left: member.count };
-            (key.clone(), sliding.read(&member.held, values))
+            (key.clone(), sliding.read(&self.beside, &member.held, values))
         });
         let rest = self.rest.iter().filter(|_| self.index.len() == 0).map(move |(key, held)| {
             let values = Chain { panes, first, entering: &[], next: EntryRef::default(), left: 0 };
-            (key.clone(), sliding.read(held, values))
+            (key.clone(), sliding.read(&self.beside, held, values))
         });
         members.chain(rest)
     }
 }
 
-impl<K: Key, V: Data, H: Data> Clone for Live<K, V, H> {
+impl<K: Key, V: Data, S: Sliding<V>> Clone for Live<K, V, S> {
     fn clone(&self) -> Self {
-        let Live { index, panes, first, rest } = self;
-        Live { index: index.clone(), panes: panes.clone(), first: *first, rest: rest.clone() }
+        Live {
+            index: self.index.clone(),
+            panes: self.panes.clone(),
+            first: self.first,
+            beside: self.beside.clone(),
+            rest: self.rest.clone(),
+        }
     }
 }

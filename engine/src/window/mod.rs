@@ -7,7 +7,8 @@
 //! touched, however many panes and keys the window has.
 //!
 //! - [`Invertible`]: the values' sum; a leaving value is subtracted.
-//! - [`TwoStacks`]: for functions without an inverse (max, sketches, top-k). Each value is merged a constant number of times.
+//! - [`TwoStacks`]: for functions without an inverse (max, sketches, top-k). Each value is merged twice, and every slide does the
+//!   same amount of work.
 //! - [`Gather`]: nothing; the values are looked up when the window is read.
 //!
 //! Each key counts the panes that it occurs in, so it is dropped exactly when nothing in the window has it. The index can be
@@ -23,6 +24,7 @@ mod chain;
 mod gather;
 mod invertible;
 mod keyed_window;
+mod keys;
 mod live;
 mod raw;
 mod rounding;
@@ -38,6 +40,7 @@ pub(crate) use chain::{EntryRef, Pane, PaneEntry};
 pub use gather::Gather;
 pub use invertible::Invertible;
 pub(crate) use keyed_window::{Arriving, KeyedWindow, Whole};
+pub use keys::Keys;
 pub(crate) use raw::RawPane;
 pub use sliding::Sliding;
 pub use span::Span;
