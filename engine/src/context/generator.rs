@@ -30,10 +30,43 @@ impl Generator {
             let input = receiver.allocate(time);
             info.stream_id_to_input_info.insert(input.input_stream_id, input);
         }
-        let jobs: Vec<_> = self.graph.outputs().iter().filter_map(|output| job_of(output, time)).collect();
+        let upkeep = self.upkeep_of(time);
+        let mut jobs: Vec<_> =
+            self.graph.outputs().iter().filter_map(|output| job_of(output, time)).collect();
+        let is_silent = jobs.is_empty();
+        match (upkeep, jobs.first_mut()) {
+            (Some(upkeep), Some(first)) => {
+                let body = std::mem::replace(&mut first.body, Box::new(|_| Ok(())));
+                first.body = Box::new(move |job| upkeep(job).and_then(|()| body(job)));
+            }
+            (Some(upkeep), None) => jobs.push(upkeep_job(upkeep)),
+            (None, _) => {}
+        }
         info.stream_id_to_input_info.extend(self.graph.infos().info(time));
-        self.scheduler.submit(JobSet { time, jobs, info, ends });
+        self.scheduler.submit(JobSet { time, jobs, info, ends, is_silent });
     }
+
+    /// What is to be taken in for a later batch; none in most batches.
+    fn upkeep_of(&self, time: Time) -> Option<OutputBody> {
+        let graph = Arc::clone(&self.graph);
+        match upkeep(&graph, time) {
+            Ok(body) => body,
+            Err(error) => Some(failing(error, move || upkeep(&graph, time))),
+        }
+    }
+}
+
+fn upkeep(graph: &Graph, time: Time) -> Result<Option<OutputBody>> {
+    let bodies = guarded(time, || graph.upkeep(time))?;
+    if bodies.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(move |job| bodies.iter().try_for_each(|body| body(job)))))
+}
+
+/// A job for a batch in which no output has anything to do.
+fn upkeep_job(body: OutputBody) -> OutputJob {
+    OutputJob { id: usize::MAX, name: "upkeep", description: "what windows take in".into(), body }
 }
 
 /// The output's job for the batch, or none when its stream has no RDD at `time`. A batch that cannot be put together becomes a
@@ -41,23 +74,34 @@ impl Generator {
 fn job_of(output: &Arc<Output>, time: Time) -> Option<OutputJob> {
     let body = match generate(output, time) {
         Ok(body) => body?,
-        Err(error) => failing(Arc::clone(output), time, error),
+        Err(error) => {
+            let output = Arc::clone(output);
+            failing(error, move || generate(&output, time))
+        }
     };
     Some(OutputJob { id: output.id, name: output.name, description: Arc::clone(&output.description), body })
 }
 
 fn generate(output: &Output, time: Time) -> Result<Option<OutputBody>> {
-    catch(|| (output.generate)(time)).unwrap_or_else(|reason| Err(Error::Batch { time, reason }))
+    guarded(time, || (output.generate)(time))
 }
 
-/// Fails with `error` the first time; when it is tried again, the batch is put together anew.
-fn failing(output: Arc<Output>, time: Time, error: Error) -> OutputBody {
+/// A panic of what users write is an error of the batch.
+fn guarded<T>(time: Time, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch(make).unwrap_or_else(|reason| Err(Error::Batch { time, reason }))
+}
+
+/// Fails with `error` the first time; when it is tried again, the body is made anew.
+fn failing(
+    error: Error,
+    again: impl Fn() -> Result<Option<OutputBody>> + Send + Sync + 'static,
+) -> OutputBody {
     let error = Mutex::new(Some(error));
     Box::new(move |job| {
         if let Some(error) = error.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(BoxError::from(error));
         }
-        match generate(&output, time)? {
+        match again()? {
             Some(body) => body(job),
             None => Ok(()),
         }

@@ -17,6 +17,8 @@ pub(crate) struct JobSet {
     pub(crate) info: BatchInfo,
     /// All inputs had come to their end before this batch was made: nothing follows it.
     pub(crate) ends: bool,
+    /// No output has a job, so the batch does not exist for listeners.
+    pub(crate) is_silent: bool,
 }
 
 /// What one output operation does with a batch.
@@ -91,6 +93,7 @@ impl State {
 struct BatchRun {
     time: Time,
     ends: bool,
+    is_silent: bool,
     info: Mutex<BatchInfo>,
     progress: Mutex<Progress>,
 }
@@ -174,14 +177,15 @@ impl Scheduler {
         let run = Arc::new(BatchRun {
             time: set.time,
             ends: set.ends,
+            is_silent: set.is_silent,
             progress: Mutex::new(Progress { remaining: set.jobs.len(), ..Progress::default() }),
             info: Mutex::new(set.info),
         });
         let is_empty = set.jobs.is_empty();
-        if !is_empty {
+        if !run.is_silent {
             run.describe(&set.jobs);
-            self.bus.post(Event::BatchSubmitted(run.info().clone()));
         }
+        self.tell(&run, || Event::BatchSubmitted(run.info().clone()));
         let mut state = self.state();
         state.pending.insert(run.time, Arc::clone(&run));
         state.queue.extend(set.jobs.into_iter().map(|job| (Arc::clone(&run), job)));
@@ -297,10 +301,17 @@ impl Scheduler {
             progress.started = true;
             let mut info = run.info();
             info.processing_start_time = Some(now);
-            self.bus.post(Event::BatchStarted(info.clone()));
+            self.tell(run, || Event::BatchStarted(info.clone()));
         }
         let operation = run.update(output.id, |operation| operation.start_time = Some(now));
-        self.bus.post(Event::OutputOperationStarted(operation));
+        self.tell(run, || Event::OutputOperationStarted(operation));
+    }
+
+    /// Tells listeners, unless the batch does not exist for them.
+    fn tell(&self, run: &BatchRun, event: impl FnOnce() -> Event) {
+        if !run.is_silent {
+            self.bus.post(event());
+        }
     }
 
     /// Notes the end of an output operation; true when it was the batch's last.
@@ -311,7 +322,7 @@ impl Scheduler {
             operation.end_time = Some(now);
             operation.failure_reason = outcome.as_ref().err().map(ToString::to_string);
         });
-        self.bus.post(Event::OutputOperationCompleted(operation));
+        self.tell(run, || Event::OutputOperationCompleted(operation));
         if let Err(error) = outcome {
             tracing::error!(batch = %run.time, %error, "output operation failed");
             progress.first_error.get_or_insert(error);
@@ -321,7 +332,7 @@ impl Scheduler {
             let mut info = run.info();
             info.processing_end_time = Some(now);
             info.accumulators = catch(|| self.accumulators.snapshot()).unwrap_or_default();
-            self.bus.post(Event::BatchCompleted(info.clone()));
+            self.tell(run, || Event::BatchCompleted(info.clone()));
         }
         progress.remaining == 0
     }
