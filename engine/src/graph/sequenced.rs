@@ -17,9 +17,12 @@ pub(crate) struct Feed<R: Rdd, S: Sequential> {
     pub(crate) sequence: Arc<Sequence<S>>,
     /// Whether the operator wants the parent's batch at a time; false in the gaps between windows.
     pub(crate) wants: Box<dyn Fn(Time) -> bool + Send + Sync>,
-    pub(crate) input: Box<dyn Fn(Option<Shared<R>>, Time) -> S::In + Send + Sync>,
+    pub(crate) input: Box<Input<R, S>>,
     pub(crate) steps: Mutex<Steps<S>>,
 }
+
+/// What a batch of the parent brings to the operator.
+type Input<R, S> = dyn Fn(Option<Shared<R>>, Time) -> <S as Sequential>::In + Send + Sync;
 
 /// The steps of the batches that are not forgotten.
 pub(crate) struct Steps<S: Sequential> {

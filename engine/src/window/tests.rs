@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Arriving, Invertible, KeyedWindow, MergeByValue, Sliding, Span, TwoStacks, Whole};
 use crate::Time;
 use crate::job::{Executor, Job};
-use crate::rdd::{Flow, Parallelized, Rdd, Shared};
+use crate::rdd::{Flow, Parallelized, Shared};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::{Combine, Wide};
 

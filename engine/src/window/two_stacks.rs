@@ -79,14 +79,14 @@ impl<A> Default for Turning<A> {
 impl<A> Turning<A> {
     /// The back becomes the middle.
     fn freeze(&mut self) {
-        debug_assert!(self.turn % 2 == 0 && self.middle == 0);
+        debug_assert!(self.turn.is_multiple_of(2) && self.middle == 0);
         self.turn = self.turn.wrapping_add(1);
         self.middle = std::mem::take(&mut self.back);
     }
 
     /// The middle, all of it turned, becomes the front.
     fn install(&mut self) {
-        debug_assert!(self.turn % 2 == 1 && self.front.is_empty() && self.turned.len() == self.middle);
+        debug_assert!(!self.turn.is_multiple_of(2) && self.front.is_empty() && self.turned.len() == self.middle);
         self.turn = self.turn.wrapping_add(1);
         self.front = std::mem::take(&mut self.turned);
         self.middle = 0;
