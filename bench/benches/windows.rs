@@ -8,6 +8,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,12 @@ use millstream::graph::{BatchInput, StartInfo};
 use millstream::operators::aggregate::{Aggregate, DistinctHll, Quantiles, TopK};
 use millstream::operators::prelude::*;
 use millstream::rdd::{BoxRdd, Parallelized, Rdd, Stored};
+use millstream::receive::{Blocks, Lines};
 use millstream::shuffle::{Combine, Wide};
 use millstream::testkit::TestContext;
 use millstream::window::{Invertible, Merge, MergeByValue, Sliding, Span, TwoStacks};
-use millstream::{Config, InputStream, Result, Time};
-use millstream_bench::check;
+use millstream::{Config, InputStream, Result, Text, Time};
+use millstream_bench::{check, input, settings, workload};
 
 const RATIOS: [usize; 5] = [2, 10, 60, 600, 3_600];
 const PANE: Duration = Duration::from_millis(10);
@@ -234,13 +236,86 @@ fn table(name: &str, size: &Size, sketched: &Size) {
     sketch("top 3 (exact)", sketched, &TopK::new(3));
 }
 
+/// A batch that comes again and again, as a receiver leaves it.
+struct Again(Blocks<Lines>);
+
+impl InputStream for Again {
+    type Rdd = Blocks<Lines>;
+
+    fn compute(&self, _batch: &BatchInput<'_>) -> Result<Option<Self::Rdd>> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+/// The words of each batch, or of the last 30 batches, every batch; how long it takes to make `batches` of them.
+struct WordCount {
+    test: TestContext,
+    words: Arc<AtomicU64>,
+}
+
+impl WordCount {
+    fn new(text: &workload::text::Text, window: Option<u32>) -> Result<Self> {
+        let config = Config::new().batch_interval(Duration::from_secs(1)).master(Master::Local(1));
+        let test = TestContext::with_config(config, Time::default())?;
+        let lines = test.input_stream("text", Again(input::blocks(test.executor(), &text.bytes)))?;
+        let words = lines.flat_map(|line| line.split_whitespace()).map(|word| (word, 1u64));
+        let total = Arc::new(AtomicU64::new(0));
+        let sum = Arc::clone(&total);
+        let count = move |rdd: BoxRdd<(Text, u64)>| {
+            sum.store(rdd.map(|(_, count)| count).sum()?, Ordering::Relaxed);
+            Ok(())
+        };
+        match window {
+            None => words.reduce_by_key(|a, b| a + b).foreach_rdd(move |rdd, _| count(rdd.boxed())),
+            Some(panes) => {
+                let second = Duration::from_secs(1);
+                let counts =
+                    words.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, second * panes, second);
+                counts.foreach_rdd(move |rdd, _| count(rdd.boxed()));
+            }
+        }
+        Ok(WordCount { test, words: total })
+    }
+
+    fn run(&self, batches: usize) -> Duration {
+        let start = Instant::now();
+        self.test.run(batches).expect("batches of text");
+        start.elapsed() / batches as u32
+    }
+}
+
+/// What a window adds to a word count at 1 s batches. All words are read in every batch, of the batch and of the window.
+fn word_count(bytes: usize, turns: usize) {
+    const WINDOW: u32 = 30;
+    let text = workload::text::Text::generate(settings::SEED, bytes);
+    let total: u64 = text.word_counts().map(|(_, count)| count).sum();
+    let programs = [None, Some(WINDOW)].map(|window| WordCount::new(&text, window).expect("a word count"));
+    let mut times = [Vec::new(), Vec::new()];
+    programs.iter().for_each(|program| _ = program.run(WINDOW as usize));
+    for _ in 0..turns {
+        programs.iter().zip(&mut times).for_each(|(program, times)| times.push(program.run(3)));
+    }
+    for (program, batches) in programs.iter().zip([1, u64::from(WINDOW)]) {
+        check::same("word count", program.words.load(Ordering::Relaxed), total * batches);
+    }
+    let [plain, windowed] = times.map(median);
+    let ratio = windowed.as_secs_f64() / plain.as_secs_f64();
+    common::line(&format!(
+        "\nword count of {} MB per batch, one thread: {plain:.1?} a batch; over a window of {WINDOW} batches {windowed:.1?}: \
+         {ratio:.2} times",
+        bytes / 1_000_000
+    ));
+}
+
 fn main() {
     let test = std::env::args().any(|argument| argument == "--test");
     let (turns, slides) = if test { (1, 2) } else { (9, 40) };
     let size = |keys, entering| Size { keys, entering, turns, slides };
     if test {
+        word_count(1_000_000, 1);
         return table("20 keys", &size(20, 20), &size(20, 20));
     }
+    word_count(settings::bytes(), 5);
     table("1 k keys", &size(1_000, 1_000), &size(1_000, 1_000));
     table("1 M keys", &size(1_000_000, 10_000), &size(1_000_000, 1_000));
 }

@@ -8,6 +8,7 @@ use millstream_bench::settings;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs a bench: few samples and short measurements, so that all benches together take minutes.
+#[allow(dead_code, reason = "some benches measure by themselves")]
 pub(crate) fn main(bench: impl FnOnce(&mut Criterion)) {
     let mut criterion = Criterion::default()
         .sample_size(settings::SAMPLES)

@@ -86,7 +86,9 @@ impl<A> Turning<A> {
 
     /// The middle, all of it turned, becomes the front.
     fn install(&mut self) {
-        debug_assert!(!self.turn.is_multiple_of(2) && self.front.is_empty() && self.turned.len() == self.middle);
+        debug_assert!(
+            !self.turn.is_multiple_of(2) && self.front.is_empty() && self.turned.len() == self.middle
+        );
         self.turn = self.turn.wrapping_add(1);
         self.front = std::mem::take(&mut self.turned);
         self.middle = 0;
