@@ -121,14 +121,7 @@ pub trait PairWindowOps<K: Key + Stored, V: Data>: Stream<Rdd: Rdd<Item = (K, V)
     where
         V: Stored + Debug,
     {
-        let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
-        let (f, location) = (Arc::new(f), Location::caller());
-        let reduce = Arc::clone(&f);
-        let panes =
-            stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
-        panes.keyed_window("reduce_by_key_and_window_inv", (window, slide), partitions, false, |_| {
-            Invertible::new(move |a, b| f(a, b), inverse, location)
-        })
+        self.reduce_by_key_and_window_inv_filtered(partitions, f, inverse, (window, slide), |_| true)
     }
 
     /// The same, where only pairs that `filter` accepts are put out. It hides pairs of the result and changes nothing else: keys
@@ -145,12 +138,24 @@ pub trait PairWindowOps<K: Key + Stored, V: Data>: Stream<Rdd: Rdd<Item = (K, V)
     where
         V: Stored + Debug,
     {
-        let windows = self.reduce_by_key_and_window_inv_in(partitions, f, inverse, window, slide);
-        let filter = Arc::new(filter);
-        windows.lift("filter", move |rdd| {
+        let (stream, partitions) = (self.stream(), self.partitions_or_default(partitions));
+        let (f, filter, location) = (Arc::new(f), Arc::new(filter), Location::caller());
+        let reduce = Arc::clone(&f);
+        let panes =
+            stream.shuffled(reduce_by_key(stream.executor(), partitions, move |a, b| reduce(a, b)), false);
+        let sums = |_| Invertible::new(move |a, b| f(a, b), inverse, location);
+        let show = move |pairs: BoxRdd<(K, V)>| {
             let filter = Arc::clone(&filter);
-            rdd.filter(move |pair| filter(pair)).boxed()
-        })
+            pairs.filter(move |pair| filter(pair)).boxed()
+        };
+        panes.keyed_window_shown(
+            "reduce_by_key_and_window_inv",
+            (window, slide),
+            partitions,
+            false,
+            sums,
+            show,
+        )
     }
 
     /// The values of each key, oldest batch first. Where they are only added up, the reducing forms hold far less in memory.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::DStream;
-use millstream_engine::rdd::{BoxRdd, Key, Rdd, Stored};
-use millstream_engine::window::{Invertible, MergeByValue, TwoStacks};
+use millstream_engine::rdd::{BoxRdd, Data, Key, Rdd, Stored};
+use millstream_engine::window::{Invertible, MergeByValue, Span, TwoStacks};
 
 use crate::Values;
 use crate::aggregate::Aggregate;
@@ -53,10 +53,8 @@ pub trait WindowOps: Stream {
     #[track_caller]
     fn count_by_window(&self, window: Duration, slide: Duration) -> DStream<BoxRdd<u64>> {
         let location = Location::caller();
-        let counted = counts(self.stream()).keyed_window("count_by_window", (window, slide), 1, true, |_| {
-            Invertible::new(|a: u64, b| a + b, |a: u64, b| a - b, location)
-        });
-        counted.lift("count_by_window", |rdd| Values::new(rdd).boxed())
+        let sums = |_| Invertible::new(|a: u64, b| a + b, |a: u64, b| a - b, location);
+        counts(self.stream()).keyed_window_shown("count_by_window", (window, slide), 1, true, sums, values)
     }
 
     /// All records in the window brought together by `f`, which must be associative; nothing for an empty window.
@@ -69,10 +67,8 @@ pub trait WindowOps: Stream {
         let f = Arc::new(f);
         let panes = reduced(self.stream(), &f);
         let merge = MergeByValue(move |a, b| f(a, b));
-        let reduced = panes.keyed_window("reduce_by_window", (window, slide), 1, false, |span| {
-            TwoStacks::new(merge, ItemOf::<Self>::clone, span.panes())
-        });
-        reduced.lift("reduce_by_window", |rdd| Values::new(rdd).boxed())
+        let stacks = |span: Span| TwoStacks::new(merge, ItemOf::<Self>::clone, span.panes());
+        panes.keyed_window_shown("reduce_by_window", (window, slide), 1, false, stacks, values)
     }
 
     /// The same for a function with an inverse: `inverse(f(a, b), b)` is `a`. It costs less; once there has been a record, an
@@ -92,10 +88,8 @@ pub trait WindowOps: Stream {
     {
         let (f, location) = (Arc::new(f), Location::caller());
         let panes = reduced(self.stream(), &f);
-        let reduced = panes.keyed_window("reduce_by_window", (window, slide), 1, true, |_| {
-            Invertible::new(move |a, b| f(a, b), inverse, location)
-        });
-        reduced.lift("reduce_by_window", |rdd| Values::new(rdd).boxed())
+        let sums = |_| Invertible::new(move |a, b| f(a, b), inverse, location);
+        panes.keyed_window_shown("reduce_by_window_inv", (window, slide), 1, true, sums, values)
     }
 
     /// What `aggregate` makes of all records in the window (see [`aggregate`](crate::aggregate)); nothing for an empty window.
@@ -123,9 +117,8 @@ pub trait WindowOps: Stream {
     ) -> DStream<BoxRdd<A::Out>> {
         let aggregate = Arc::new(aggregate);
         let panes = self.stream().shuffled(aggregated_whole(&aggregate), false);
-        let windows = panes
-            .keyed_window("aggregate_by_window", (window, slide), 1, false, |span| sliding(aggregate, span));
-        windows.lift("aggregate_by_window", |rdd| Values::new(rdd).boxed())
+        let stacks = |span| sliding(aggregate, span);
+        panes.keyed_window_shown("aggregate_by_window", (window, slide), 1, false, stacks, values)
     }
 
     /// How often each record occurs in the window.
@@ -160,6 +153,11 @@ pub trait WindowOps: Stream {
             Invertible::new(|a: u64, b| a + b, |a: u64, b| a - b, location)
         })
     }
+}
+
+/// What a window over one key gives, without the key.
+fn values<T: Data>(pairs: BoxRdd<((), T)>) -> BoxRdd<T> {
+    Values::new(pairs).boxed()
 }
 
 impl<S: Stream> WindowOps for S {}

@@ -145,6 +145,20 @@ impl<K: Key + Stored, V: Stored> DStream<Wide<(K, V)>> {
         sticky: bool,
         make: impl FnOnce(Span) -> S,
     ) -> DStream<BoxRdd<(K, S::Out)>> {
+        self.keyed_window_shown(operator, (window, slide), partitions, sticky, make, |pairs| pairs)
+    }
+
+    /// The same, where `show` makes of the pairs of each window what the stream gives.
+    #[track_caller]
+    pub fn keyed_window_shown<S: Sliding<V>, R: Rdd>(
+        &self,
+        operator: &'static str,
+        (window, slide): (Duration, Duration),
+        partitions: usize,
+        sticky: bool,
+        make: impl FnOnce(Span) -> S,
+        show: impl Fn(BoxRdd<(K, S::Out)>) -> R + Send + Sync + 'static,
+    ) -> DStream<R> {
         let span = self.span(window, slide);
         let window =
             KeyedWindow::<K, V, S>::new(operator, span, make(span), sticky, self.executor(), partitions);
@@ -163,18 +177,22 @@ impl<K: Key + Stored, V: Stored> DStream<Wide<(K, V)>> {
         });
         let rdd_at = {
             let feed = Arc::clone(&feed);
-            move |time| {
+            Arc::new(move |time| {
                 let step = feed.step_at(time)?;
-                Ok(step.map(|step| StepRdd::<_, Whole>::new(Arc::clone(&feed.sequence), step).boxed()))
-            }
+                let pairs = |step| StepRdd::<_, Whole>::new(Arc::clone(&feed.sequence), step).boxed();
+                Ok(step.map(|step| show(pairs(step))))
+            })
         };
         let info = self.graph.info(operator, Location::caller(), span.slide, true);
         let parents = vec![Arc::clone(&self.node) as _];
-        let node =
-            Node::new(info, parents, Box::new(rdd_at.clone())).with_forget(move |time| feed.forget(time));
+        let node = Node::new(info, parents, {
+            let rdd_at = Arc::clone(&rdd_at);
+            Box::new(move |time| rdd_at(time))
+        })
+        .with_forget(move |time| feed.forget(time));
         let stream = self.graph.add(node);
         self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, keys });
-        stream.keep_up(span, rdd_at);
+        stream.keep_up(span, move |time| rdd_at(time));
         stream
     }
 }

@@ -10,7 +10,7 @@ use crate::rdd::{Data, Flow, Key, Rdd, Shared};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::Wide;
 use crate::text::detached;
-use crate::{Result, Time};
+use crate::{Error, Result, Time};
 
 /// A window over pairs whose panes have each key once, in the partition of its hash.
 pub(crate) struct KeyedWindow<K, V, S: Sliding<V>>
@@ -110,7 +110,6 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         if !self.sticky && !partition.live.has_panes_after(arriving.end - self.span.window) {
             let mut fresh = partition.live.emptied();
             fresh.enter_pane(&self.sliding, &mut entries);
-            self.check_limit(fresh.keys(), task);
             partition.step = Changes::Replace(fresh, entries);
             return;
         }
@@ -123,19 +122,22 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         let leaving = live.panes_through(time - self.span.window);
         live.leave_panes(&self.sliding, leaving, &self.hasher, self.sticky);
         live.enter_pane(&self.sliding, &mut entries);
-        self.check_limit(live.keys(), task);
         partition.step = Changes::Slide(leaving, entries);
     }
 
-    /// Fails the task when the partition holds more than its share of the keys that are allowed.
-    fn check_limit(&self, keys: usize, task: &Task) {
-        if self.max_keys > 0 && keys > self.max_keys.div_ceil(self.partitions.len()) {
-            let _ = task.fail(format!(
-                "the window holds more than {} keys (state.max_keys), so the batch cannot be taken in: raise the limit, \
-                 shorten the window, or filter the keys",
-                self.max_keys
-            ));
+    /// Refuses a step that would leave more keys than are allowed.
+    fn check_limit(&self, time: Time) -> Result<()> {
+        let keys: usize =
+            (0..self.partitions.len()).map(|partition| self.partition(partition).next_keys()).sum();
+        if self.max_keys == 0 || keys <= self.max_keys {
+            return Ok(());
         }
+        let reason = format!(
+            "{} would hold {keys} keys, more than {} (state.max_keys), so the batch cannot be taken in: raise the limit, \
+             shorten the window, or filter the keys",
+            self.name, self.max_keys
+        );
+        Err(Error::Batch { time, reason })
     }
 
     fn commit(&self, time: Time) {
@@ -152,6 +154,14 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
 impl<K: Key, V: Data, S: Sliding<V>> Partition<K, V, S> {
     fn new() -> Self {
         Partition { live: Arc::new(Live::new()), torn: false, step: Changes::Slide(0, Vec::new()) }
+    }
+
+    /// The keys that there will be when the step is committed.
+    fn next_keys(&self) -> usize {
+        match &self.step {
+            Changes::Replace(fresh, _) => fresh.keys(),
+            Changes::Slide(..) => self.live.keys(),
+        }
     }
 
     fn commit(&mut self, time: Time) {
@@ -182,10 +192,11 @@ impl<K: Key, V: Data, S: Sliding<V>> Sequential for KeyedWindow<K, V, S> {
         let mut weight = 0;
         if let Some(pane) = &arriving.pane {
             pane.prepare(job)?;
-            weight = pane.weight() * 2;
+            weight = pane.weight().saturating_mul(2);
         }
         let stage = Stage { name: self.name, partitions: self.partitions.len(), weight };
         self.executor.run(job, stage, |task| self.step(arriving, task, time))?;
+        self.check_limit(time)?;
         self.commit(time);
         let shown = if arriving.end == time { self.partitions.len() } else { 0 };
         Ok(Contents((0..shown).map(|partition| Arc::clone(&self.partition(partition).live)).collect()))

@@ -158,7 +158,7 @@ fn more_keys_than_allowed_fail_the_batch_and_change_nothing() {
     };
     step(1, 0..4).unwrap();
     let error = step(2, 4..40).err().unwrap().to_string();
-    assert!(error.contains("more than 10 keys (state.max_keys)"), "{error}");
+    assert!(error.contains("40 keys, more than 10 (state.max_keys)"), "{error}");
     let contents = step(2, 2..6).unwrap();
     assert_eq!(read(&window, &contents), BTreeMap::from([(0, 1), (1, 1), (2, 2), (3, 2), (4, 1), (5, 1)]));
 }
