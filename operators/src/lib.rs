@@ -59,6 +59,7 @@ mod join_stream_ops;
 mod output_ops;
 mod pair_stream_ops;
 mod pair_window_ops;
+mod state_ops;
 mod stream;
 mod stream_ops;
 mod transform_ops;
@@ -97,6 +98,7 @@ pub use pair_window_ops::PairWindowOps;
 pub use rdd_ops::RddOps;
 pub use sample::Sample;
 pub use show::{Show, shown};
+pub use state_ops::StateOps;
 pub use stream::{ItemOf, SharedOf, Stream};
 pub use stream_ops::StreamOps;
 pub use subtract_by_key::SubtractByKey;
@@ -106,10 +108,12 @@ pub use values::Values;
 pub use window_ops::WindowOps;
 pub use zip_with_index::ZipWithIndex;
 
-/// The traits whose methods are the vocabulary.
+/// The traits whose methods are the vocabulary, and what describes keyed state.
 pub mod prelude {
+    pub use millstream_engine::state::{State, StateSpec, UpdateSpec};
+
     pub use crate::{
         Actions, JoinRddOps, JoinStreamOps, OutputOps, PairActions, PairRddOps, PairStreamOps, PairWindowOps,
-        RddOps, Show, StreamOps, StreamsOps, TransformOps, WindowOps,
+        RddOps, Show, StateOps, StreamOps, StreamsOps, TransformOps, WindowOps,
     };
 }

@@ -42,6 +42,10 @@ impl<K: Key, V> KeyMap<K, V> {
         &self.entries
     }
 
+    pub(crate) fn into_entries(self) -> Vec<(K, V)> {
+        self.entries
+    }
+
     #[inline]
     fn mask(&self) -> usize {
         self.slots.len().wrapping_sub(1)
@@ -55,9 +59,15 @@ impl<K: Key, V> KeyMap<K, V> {
     /// To be called when the slot has come.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: u32) {
-        if let Some(slot) = self.slots.get(hash as usize & self.mask()) {
-            prefetch(self.entries.as_ptr().wrapping_add((*slot as u32).wrapping_sub(1) as usize));
-        }
+        prefetch(self.entries.as_ptr().wrapping_add(self.likely_place(hash)));
+    }
+
+    /// Where a key with this hash stands, if it is anywhere and its slot is not taken by another. To be called when the slot has
+    /// come; good for nothing but prefetching.
+    #[inline]
+    pub(crate) fn likely_place(&self, hash: u32) -> usize {
+        let slot = self.slots.get(hash as usize & self.mask()).copied().unwrap_or(0);
+        (slot as u32).wrapping_sub(1) as usize
     }
 
     /// The place of `key`, good until the next removal.
@@ -114,10 +124,12 @@ impl<K: Key, V> KeyMap<K, V> {
     /// [`insert`](Self::insert).
     pub(crate) fn remove(&mut self, place: usize, hash_of: impl Fn(&K) -> u32) -> (K, V) {
         let last = self.entries.len() - 1;
-        let gone = self.slot_of(hash_of(&self.entries[place].0), place);
+        // The user's code first: should it panic, the table is as it was.
+        let (hash, hash_of_last) = (hash_of(&self.entries[place].0), hash_of(&self.entries[last].0));
+        let gone = self.slot_of(hash, place);
         self.vacate(gone);
         if place != last {
-            let moved = self.slot_of(hash_of(&self.entries[last].0), last);
+            let moved = self.slot_of(hash_of_last, last);
             self.slots[moved] = self.slots[moved] >> 32 << 32 | (place as u64 + 1);
         }
         let entry = self.entries.swap_remove(place);
@@ -132,10 +144,11 @@ impl<K: Key, V> KeyMap<K, V> {
     pub(crate) fn put_back(&mut self, place: usize, key: K, value: V, hash_of: impl Fn(&K) -> u32) {
         let last = self.entries.len();
         let hash = hash_of(&key);
+        let hash_of_other = self.entries.get(place).map(|(other, _)| hash_of(other));
         self.insert(hash, key, value);
-        if place != last {
+        if let Some(hash_of_other) = hash_of_other {
             let mine = self.slot_of(hash, last);
-            let other = self.slot_of(hash_of(&self.entries[place].0), place);
+            let other = self.slot_of(hash_of_other, place);
             self.slots[mine] = self.slots[mine] >> 32 << 32 | (place as u64 + 1);
             self.slots[other] = self.slots[other] >> 32 << 32 | (last as u64 + 1);
             self.entries.swap(place, last);
@@ -199,7 +212,7 @@ mod tests {
 
     /// Few hashes, so that keys collide and runs of slots wrap around.
     fn hash_of(key: &u16) -> u32 {
-        u32::from(*key % 37) * 0x4000_0001
+        u32::from(*key % 37).wrapping_mul(0x4000_0001)
     }
 
     fn check(map: &KeyMap<u16, u64>, model: &HashMap<u16, u64>) {
