@@ -16,6 +16,8 @@ mod files;
 mod source;
 #[path = "common/streaming.rs"]
 mod streaming;
+#[path = "common/total.rs"]
+mod total;
 
 /// Leaves out the lines of clients on a blacklist, and prints the first ten others of each batch. Lines are those of access logs in
 /// common or combined format, or of the form ip##time##request##status##bytes
@@ -24,8 +26,8 @@ mod streaming;
   blacklist_filter file:data/access.log --deny 192.0.2.1 --deny 192.0.2.5 --output allowed
   blacklist_filter tcp://localhost:9999 --blacklist clients.txt")]
 struct Options {
-    #[arg(value_name = "SOURCE", help = source::FORMS)]
-    source: source::Source,
+    #[command(flatten)]
+    input: source::Input,
     /// A client to leave out; may be given many times
     #[arg(long, value_name = "IP")]
     deny: Vec<Text>,
@@ -35,9 +37,6 @@ struct Options {
     /// Also save all lines that are left: the batch at time T, in milliseconds, as the folder PREFIX-T
     #[arg(long, value_name = "PREFIX")]
     output: Option<String>,
-    /// With dir: also take the files that are in the directory already
-    #[arg(long)]
-    existing: bool,
     #[command(flatten)]
     streaming: streaming::Streaming,
 }
@@ -49,7 +48,7 @@ fn main() -> ExitCode {
         let malformed = ssc.accumulators().long("malformed lines");
         let denied_lines = ssc.accumulators().long("lines left out");
 
-        let lines = options.source.lines(&ssc, options.existing)?;
+        let lines = options.input.lines(&ssc, None)?;
         let skipped = malformed.clone();
         let by_client = lines.filter_map(move |line| {
             let client = client(&line);
@@ -74,9 +73,9 @@ fn main() -> ExitCode {
             allowed.save_as_text_files(prefix, "");
         }
 
-        let kept = source::count(&allowed);
+        let kept = total::count(&allowed);
 
-        options.source.run_to_end(&ssc)?;
+        options.input.run_to_end(&ssc)?;
         let (kept, denied, malformed) = (kept.load(Ordering::Relaxed), denied_lines.sum(), malformed.sum());
         writeln!(io::stderr(), "{kept} lines kept, {denied} left out, {malformed} malformed")?;
         Ok(())
