@@ -12,6 +12,8 @@ use millstream::prelude::*;
 mod common;
 #[path = "common/files.rs"]
 mod files;
+#[path = "common/parsed.rs"]
+mod parsed;
 #[path = "common/source.rs"]
 mod source;
 #[path = "common/streaming.rs"]
@@ -45,18 +47,11 @@ fn main() -> ExitCode {
     common::run(|options: Options| {
         let ssc = options.streaming.context("BlacklistFilter")?;
         let blacklist = ssc.parallelize(options.denied()?.into_iter().map(|client| (client, true)), 0);
-        let malformed = ssc.accumulators().long("malformed lines");
         let denied_lines = ssc.accumulators().long("lines left out");
 
         let lines = options.input.lines(&ssc, None)?;
-        let skipped = malformed.clone();
-        let by_client = lines.filter_map(move |line| {
-            let client = client(&line);
-            if client.is_none() {
-                skipped.add(1);
-            }
-            client.map(|client| (client, line))
-        });
+        let (by_client, malformed) =
+            parsed::parsed(&ssc, &lines, |line| client(line).map(|client| (client, line.clone())));
         let left_out = denied_lines.clone();
         let allowed = by_client.transform(move |rdd| {
             let left_out = left_out.clone();

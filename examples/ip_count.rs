@@ -14,6 +14,8 @@ mod duration;
 mod files;
 #[path = "common/gauge.rs"]
 mod gauge;
+#[path = "common/parsed.rs"]
+mod parsed;
 #[path = "common/replay.rs"]
 mod replay;
 #[path = "common/source.rs"]
@@ -88,18 +90,11 @@ fn count_windows(options: &Options, (window, slide): (Duration, Duration)) -> Re
     let source = path.to_string_lossy().parse().map_err(|error| format!("{}: {error}", path.display()))?;
     let input = source::Input { source, existing: options.existing };
     let ssc = options.streaming.context("IpCount")?;
-    let malformed = ssc.accumulators().long("malformed lines");
 
     let lines = input.lines(&ssc, Some(slide))?;
-    let skipped = malformed.clone();
-    let clients = lines.filter_map(move |line| {
-        let client = client(&line);
-        if client.is_none() {
-            skipped.add(1);
-        }
-        client.map(|client| (client, 1u64))
-    });
-    let counts = clients.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, window, slide);
+    let (clients, malformed) = parsed::parsed(&ssc, &lines, client);
+    let requests = clients.map(|client| (client, 1u64));
+    let counts = requests.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, window, slide);
     let top = options.replay.top;
     counts.top_by(top, |(client, count)| (*count, Reverse(client.clone()))).print_n(top);
 
