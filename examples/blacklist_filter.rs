@@ -12,10 +12,14 @@ use millstream::prelude::*;
 mod common;
 #[path = "common/files.rs"]
 mod files;
+#[path = "common/parsed.rs"]
+mod parsed;
 #[path = "common/source.rs"]
 mod source;
 #[path = "common/streaming.rs"]
 mod streaming;
+#[path = "common/total.rs"]
+mod total;
 
 /// Leaves out the lines of clients on a blacklist, and prints the first ten others of each batch. Lines are those of access logs in
 /// common or combined format, or of the form ip##time##request##status##bytes
@@ -24,8 +28,8 @@ mod streaming;
   blacklist_filter file:data/access.log --deny 192.0.2.1 --deny 192.0.2.5 --output allowed
   blacklist_filter tcp://localhost:9999 --blacklist clients.txt")]
 struct Options {
-    #[arg(value_name = "SOURCE", help = source::FORMS)]
-    source: source::Source,
+    #[command(flatten)]
+    input: source::Input,
     /// A client to leave out; may be given many times
     #[arg(long, value_name = "IP")]
     deny: Vec<Text>,
@@ -35,9 +39,6 @@ struct Options {
     /// Also save all lines that are left: the batch at time T, in milliseconds, as the folder PREFIX-T
     #[arg(long, value_name = "PREFIX")]
     output: Option<String>,
-    /// With dir: also take the files that are in the directory already
-    #[arg(long)]
-    existing: bool,
     #[command(flatten)]
     streaming: streaming::Streaming,
 }
@@ -46,18 +47,11 @@ fn main() -> ExitCode {
     common::run(|options: Options| {
         let ssc = options.streaming.context("BlacklistFilter")?;
         let blacklist = ssc.parallelize(options.denied()?.into_iter().map(|client| (client, true)), 0);
-        let malformed = ssc.accumulators().long("malformed lines");
         let denied_lines = ssc.accumulators().long("lines left out");
 
-        let lines = options.source.lines(&ssc, options.existing)?;
-        let skipped = malformed.clone();
-        let by_client = lines.filter_map(move |line| {
-            let client = client(&line);
-            if client.is_none() {
-                skipped.add(1);
-            }
-            client.map(|client| (client, line))
-        });
+        let lines = options.input.lines(&ssc, None)?;
+        let (by_client, malformed) =
+            parsed::parsed(&ssc, &lines, |line| client(line).map(|client| (client, line.clone())));
         let left_out = denied_lines.clone();
         let allowed = by_client.transform(move |rdd| {
             let left_out = left_out.clone();
@@ -74,9 +68,9 @@ fn main() -> ExitCode {
             allowed.save_as_text_files(prefix, "");
         }
 
-        let kept = source::count(&allowed);
+        let kept = total::count(&allowed);
 
-        options.source.run_to_end(&ssc)?;
+        options.input.run_to_end(&ssc)?;
         let (kept, denied, malformed) = (kept.load(Ordering::Relaxed), denied_lines.sum(), malformed.sum());
         writeln!(io::stderr(), "{kept} lines kept, {denied} left out, {malformed} malformed")?;
         Ok(())

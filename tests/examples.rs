@@ -10,6 +10,8 @@ use std::process::Stdio;
 mod streams;
 #[path = "examples/support.rs"]
 mod support;
+#[path = "examples/windows.rs"]
+mod windows;
 
 use support::{data, example, lines, printed, root, run, saved, sha256, stderr, stdout};
 

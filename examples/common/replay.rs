@@ -22,10 +22,10 @@ use crate::gauge::{Gauge, Gauged};
 pub(crate) struct Replay {
     /// Files to read; a directory stands for all its files whose names do not begin with a dot
     #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
     /// How many of the most frequent keys to print
     #[arg(long, default_value_t = 20, value_name = "N")]
-    top: usize,
+    pub(crate) top: usize,
     /// Also write every key with its count to this file, as key<TAB>count, sorted by the bytes of the key
     #[arg(long, value_name = "FILE.tsv")]
     output: Option<PathBuf>,

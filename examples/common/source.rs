@@ -2,15 +2,32 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream::io::file::{TextReader, is_visible};
 use millstream::prelude::*;
 
 use crate::files;
+
+#[path = "in_batches.rs"]
+mod in_batches;
+#[path = "linger.rs"]
+mod linger;
+
+use in_batches::InBatches;
+use linger::{AllGiven, Linger, receivers_have_ended};
+
+/// The options that say where the lines come from.
+#[derive(clap::Args)]
+pub(crate) struct Input {
+    #[arg(value_name = "SOURCE", help = FORMS)]
+    pub(crate) source: Source,
+    /// With dir: also take the files that are in the directory already
+    #[arg(long)]
+    pub(crate) existing: bool,
+}
 
 /// A source of lines.
 #[derive(Clone)]
@@ -21,8 +38,10 @@ pub(crate) enum Source {
     Listen(String),
     /// New files in a directory.
     Directory(PathBuf),
-    /// A file, or all files in a directory.
+    /// A file, or all files in a directory, in one batch.
     File(PathBuf),
+    /// The same, so many lines in each batch.
+    Replay { lines: NonZero<usize>, path: PathBuf },
     /// Standard input.
     Stdin,
 }
@@ -32,8 +51,10 @@ pub(crate) const FORMS: &str = "Where the lines come from:
   tcp://HOST:PORT    a server that sends lines
   listen://ADDR      any number of senders; ADDR is HOST:PORT (port 0: one that is free) or unix:PATH
   dir:PATH           new files in a directory
-  file:PATH          a file, or all files of a directory; the program ends when it is done
-  -                  standard input; the program ends when it is done";
+  file:PATH          a file, or all files of a directory, sorted by name, in the first batch
+  replay:N:PATH      the same, N lines in each batch
+  -                  standard input
+With file:, replay: and - the program ends when it has processed all lines, with windows when one has shown the last lines.";
 
 impl FromStr for Source {
     type Err = String;
@@ -47,55 +68,69 @@ impl FromStr for Source {
             let port = port.parse().map_err(|error| format!("port {port:?}: {error}"))?;
             return Ok(Source::Connect { host: host.trim_matches(['[', ']']).to_owned(), port });
         }
+        if let Some(replay) = text.strip_prefix("replay:") {
+            let parts = replay.split_once(':').filter(|(_, path)| !path.is_empty());
+            let (lines, path) = parts.ok_or("expected replay:N:PATH")?;
+            let lines = lines.parse().map_err(|error| format!("{lines:?} lines in a batch: {error}"))?;
+            return Ok(Source::Replay { lines, path: path.into() });
+        }
         let of = |prefix: &str| text.strip_prefix(prefix).filter(|rest| !rest.is_empty());
         of("listen://")
             .map(|address| Source::Listen(address.to_owned()))
             .or_else(|| of("dir:").map(|path| Source::Directory(path.into())))
             .or_else(|| of("file:").map(|path| Source::File(path.into())))
-            .ok_or_else(|| "expected tcp://HOST:PORT, listen://ADDR, dir:PATH, file:PATH or -".to_owned())
+            .ok_or_else(|| {
+                "expected tcp://HOST:PORT, listen://ADDR, dir:PATH, file:PATH, replay:N:PATH or -".to_owned()
+            })
     }
 }
 
-impl Source {
-    /// True when the source comes to an end by itself.
-    pub(crate) fn is_finite(&self) -> bool {
-        matches!(self, Source::File(_) | Source::Stdin)
-    }
-
-    /// The lines of the source. `existing`: also those of the files that are in the directory now.
+impl Input {
+    /// The lines of the source. `slide`: how often windows of them are put out, if so.
     pub(crate) fn lines(
         &self,
         ssc: &StreamingContext,
-        existing: bool,
+        slide: Option<Duration>,
     ) -> Result<DStream<BoxRdd<Text>>, BoxError> {
-        Ok(match self {
-            Source::Connect { host, port } => ssc.socket_text_stream(host, *port)?.boxed(),
+        let (lines, all_given) = self.open(ssc)?;
+        if let (Some(slide), Some(all_given)) = (slide, all_given) {
+            // An input that nobody reads is not asked.
+            ssc.input_stream("Linger", Linger::new(slide, all_given))?.foreach_rdd(|_, _| Ok(()));
+        }
+        Ok(lines)
+    }
+
+    /// The lines, and for a source that has an end, whether all have been given.
+    fn open(&self, ssc: &StreamingContext) -> Result<(DStream<BoxRdd<Text>>, Option<AllGiven>), BoxError> {
+        Ok(match &self.source {
+            Source::Connect { host, port } => (ssc.socket_text_stream(host, *port)?.boxed(), None),
             Source::Listen(address) => {
                 let (lines, server) = ssc.socket_server_text_stream(address)?;
                 writeln!(io::stderr(), "listening on {}", server.address())?;
-                lines.boxed()
+                (lines.boxed(), None)
             }
-            Source::Directory(path) if existing => {
-                // The files of now are named to both streams, so that none is taken twice and none falls between them.
-                let now = files::visible_files(path)?;
-                let names: HashSet<PathBuf> = now.iter().cloned().collect();
-                let is_new = move |file: &std::path::Path| is_visible(file) && !names.contains(file);
-                let new = ssc.file_stream(path, is_new, false, TextReader)?;
-                once(ssc, now)?.union(&new).boxed()
+            Source::Directory(path) => (directory(ssc, path, self.existing)?, None),
+            Source::File(path) => {
+                let queue = once(ssc, files::find(std::slice::from_ref(path))?)?;
+                let lines = ssc.queue_stream(&queue, true)?.boxed();
+                (lines, Some(Box::new(move || queue.is_empty())))
             }
-            Source::Directory(path) => {
-                files::visible_files(path)?;
-                ssc.text_file_stream(path)?.boxed()
+            Source::Replay { lines, path } => {
+                let files = TextFiles::open(ssc.executor(), files::find(std::slice::from_ref(path))?)?;
+                let (input, all_given) = InBatches::new(files, *lines);
+                (ssc.input_stream("Replay", input)?.boxed(), Some(all_given))
             }
-            Source::File(path) => once(ssc, files::find(std::slice::from_ref(path))?)?,
-            Source::Stdin => ssc.reader_text_stream(io::stdin())?.boxed(),
+            Source::Stdin => {
+                let lines = ssc.reader_text_stream(io::stdin())?.boxed();
+                (lines, Some(receivers_have_ended(ssc)))
+            }
         })
     }
 
     /// Runs the program to its end: that of the source, or until it is stopped.
     pub(crate) fn run_to_end(&self, ssc: &StreamingContext) -> Result<()> {
         ssc.start()?;
-        if !self.is_finite() {
+        if !matches!(self.source, Source::File(_) | Source::Replay { .. } | Source::Stdin) {
             return ssc.await_termination();
         }
         match ssc.await_end()? {
@@ -107,21 +142,23 @@ impl Source {
     }
 }
 
-/// The lines of files in the first batch.
-fn once(ssc: &StreamingContext, files: Vec<PathBuf>) -> Result<DStream<BoxRdd<Text>>> {
+/// The lines of new files in a directory; `existing`: also those of the files that are there now.
+fn directory(ssc: &StreamingContext, path: &Path, existing: bool) -> Result<DStream<BoxRdd<Text>>, BoxError> {
+    let now = files::visible_files(path)?;
+    if !existing {
+        return Ok(ssc.text_file_stream(path)?.boxed());
+    }
+    // The files of now are named to both streams, so that none is taken twice and none falls between them.
+    let names: HashSet<PathBuf> = now.iter().cloned().collect();
+    let is_new = move |file: &Path| is_visible(file) && !names.contains(file);
+    let new = ssc.file_stream(path, is_new, false, TextReader)?;
+    Ok(ssc.queue_stream(&once(ssc, now)?, true)?.union(&new).boxed())
+}
+
+/// A queue of one batch: the lines of files.
+fn once(ssc: &StreamingContext, files: Vec<PathBuf>) -> Result<RddQueue<TextFiles>> {
     let queue = RddQueue::new();
     queue.push(TextFiles::open(ssc.executor(), files)?);
     queue.close();
-    Ok(ssc.queue_stream(&queue, true)?.boxed())
-}
-
-/// The number of records of all batches. It has every record computed, also those that are not printed.
-pub(crate) fn count(stream: &DStream<impl Rdd>) -> Arc<AtomicU64> {
-    let total = Arc::new(AtomicU64::new(0));
-    let sum = Arc::clone(&total);
-    stream.foreach_rdd(move |rdd, _| {
-        sum.fetch_add(rdd.count()?, Ordering::Relaxed);
-        Ok(())
-    });
-    total
+    Ok(queue)
 }

@@ -71,6 +71,27 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
+/// What is printed of one batch.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// In milliseconds.
+    pub(crate) time: i64,
+    pub(crate) lines: Vec<String>,
+}
+
+/// The pages that `print` wrote.
+pub(crate) fn pages(text: &str) -> Vec<Page> {
+    let rule = "-------------------------------------------\n";
+    let parts: Vec<_> = text.split(rule).collect();
+    assert_eq!((parts[0], parts.len() % 2), ("", 1), "{text}");
+    let time = |head: &str| {
+        let millis = head.strip_prefix("Time: ").and_then(|head| head.strip_suffix(" ms\n"));
+        millis.unwrap().parse().unwrap()
+    };
+    let records = |body: &str| body.strip_suffix('\n').unwrap().lines().map(str::to_owned).collect();
+    parts[1..].chunks(2).map(|page| Page { time: time(page[0]), lines: records(page[1]) }).collect()
+}
+
 pub(crate) fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     stdout(&output).split(' ').next().unwrap().to_owned()
