@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+#[path = "examples/states.rs"]
+mod states;
 #[path = "examples/streams.rs"]
 mod streams;
 #[path = "examples/support.rs"]
@@ -33,7 +35,7 @@ fn every_example_says_what_it_is_for() {
         assert!(help.contains(&format!("Usage: {name}")), "{help}");
         assert!(help.contains("Example") && help.lines().next().unwrap().len() > 20, "{help}");
     }
-    assert!(names >= 8);
+    assert!(names >= 13);
 }
 
 #[test]
@@ -158,6 +160,8 @@ fn a_reader_that_goes_away_is_no_disaster() {
         ("word_count", vec![text.clone()]),
         ("ip_count", vec![data("access.log")]),
         ("log_event_processor", vec![format!("file:{text}"), "--match".to_owned(), "whale".to_owned()]),
+        ("windowed_word_count", [&format!("file:{text}"), "--slide", "1s"].map(str::to_owned).to_vec()),
+        ("atm_fraud", vec![format!("file:{}", data("withdrawals.csv"))]),
     ] {
         let mut child =
             example(name).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
