@@ -74,11 +74,14 @@ impl<V: Stored> InputStream for Panes<V> {
     }
 }
 
+/// What a window gives.
+type Pairs<Out> = BoxRdd<(u64, Out)>;
+
 /// A window that slides on demand.
 struct Rig<Out: Send + Sync + Clone + 'static> {
     test: TestContext,
     spent: Arc<Mutex<Duration>>,
-    last: Arc<Mutex<Option<BoxRdd<(u64, Out)>>>>,
+    last: Arc<Mutex<Option<Pairs<Out>>>>,
     slides: usize,
     panes: usize,
 }
@@ -106,7 +109,7 @@ impl<Out: Send + Sync + Clone + 'static> Rig<Out> {
             false,
             sliding,
         );
-        let (spent, last) = (Arc::<Mutex<Duration>>::default(), Arc::<Mutex<Option<_>>>::default());
+        let (spent, last) = (Arc::<Mutex<Duration>>::default(), Arc::<Mutex<Option<Pairs<Out>>>>::default());
         let (clock, result) = (Arc::clone(&spent), Arc::clone(&last));
         windows.output("slide", move |job, rdd, _| {
             // The result of the slide before must not be read any more, or it would be copied.
