@@ -1,6 +1,7 @@
 //! What the properties of keyed state have in common.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,8 +12,19 @@ use millstream_engine::testkit::{Collected, TestContext};
 use millstream_engine::{Config, Time};
 use proptest::prelude::*;
 use proptest::test_runner::Config as Cases;
+use serde::{Deserialize, Serialize};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// A key with one of five hashes: most keys of a test share a bucket, and some of them all of their hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Key(pub(crate) u16);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0 % 5).hash(state);
+    }
+}
 
 /// How a program is cut and run.
 #[derive(Clone, Debug)]

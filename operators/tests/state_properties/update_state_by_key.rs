@@ -6,35 +6,39 @@ use millstream_operators::prelude::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::common::{Run, by_time, cases, run, time_of};
+use crate::common::{Key, Run, by_time, cases, run, time_of};
 
-type Pairs = Vec<(u16, i64)>;
+type Pairs = Vec<(Key, i64)>;
+
+fn key(below: u16) -> impl Strategy<Value = Key> {
+    (0..below).prop_map(Key)
+}
 
 fn batches() -> impl Strategy<Value = Vec<Option<Pairs>>> {
-    let pairs = vec((0..24u16, -9..9i64), 0..20);
+    let pairs = vec((key(24), -9..9i64), 0..20);
     vec(prop_oneof![1 => Just(None), 1 => Just(Some(Vec::new())), 6 => pairs.prop_map(Some)], 1..25)
 }
 
-fn initial() -> impl Strategy<Value = Option<BTreeMap<u16, i64>>> {
-    proptest::option::of(proptest::collection::btree_map(0..30u16, -9..9i64, 0..12))
+fn initial() -> impl Strategy<Value = Option<BTreeMap<Key, i64>>> {
+    proptest::option::of(proptest::collection::btree_map(key(30), -9..9i64, 0..12))
 }
 
 /// Depends on the time, the key, all values and the state; keys go when they have none, now and then.
-fn next(time: Time, key: u16, values: &[i64], state: Option<i64>) -> Option<i64> {
-    let sum = values.iter().sum::<i64>() + 1_000 * values.len() as i64 + state.unwrap_or(i64::from(key));
+fn next(time: Time, key: Key, values: &[i64], state: Option<i64>) -> Option<i64> {
+    let sum = values.iter().sum::<i64>() + 1_000 * values.len() as i64 + state.unwrap_or(i64::from(key.0));
     let goes = (sum + time.as_millis() / 1_000).rem_euclid(4) == 0 && (values.is_empty() || state.is_none());
     (!goes).then_some(sum)
 }
 
 /// The plain way; `rename` changes the keys of what stays.
 fn model(
-    states: &BTreeMap<u16, i64>,
+    states: &BTreeMap<Key, i64>,
     time: Time,
-    records: &[(u16, i64)],
-    rename: fn(u16) -> u16,
-) -> BTreeMap<u16, i64> {
-    let keys: BTreeSet<u16> = states.keys().copied().chain(records.iter().map(|record| record.0)).collect();
-    let next = |key: u16| {
+    records: &[(Key, i64)],
+    rename: fn(Key) -> Key,
+) -> BTreeMap<Key, i64> {
+    let keys: BTreeSet<Key> = states.keys().copied().chain(records.iter().map(|record| record.0)).collect();
+    let next = |key: Key| {
         let values: Vec<i64> =
             records.iter().filter(|record| record.0 == key).map(|record| record.1).collect();
         Some((rename(key), next(time, key, &values, states.get(&key).copied())?))
@@ -44,10 +48,10 @@ fn model(
 
 fn check(
     batches: &[Option<Pairs>],
-    initial: Option<BTreeMap<u16, i64>>,
+    initial: Option<BTreeMap<Key, i64>>,
     run: &Run,
-    spec: UpdateSpec<u16, i64, i64>,
-    rename: fn(u16) -> u16,
+    spec: UpdateSpec<Key, i64, i64>,
+    rename: fn(Key) -> Key,
 ) {
     let test = run.context();
     let input = test.input_with_gaps(batches.to_vec(), 3).expect("an input");
@@ -56,7 +60,7 @@ fn check(
         Some(initial) => spec.initial(test.parallelize(initial.clone(), 2)),
         None => spec,
     };
-    let states: DStream<BoxRdd<(u16, i64)>> = input.update_state_by_key_with(spec);
+    let states: DStream<BoxRdd<(Key, i64)>> = input.update_state_by_key_with(spec);
     let seen = test.collect(&states);
     test.run(batches.len()).expect("batches");
     let seen = by_time(&seen);
@@ -81,12 +85,12 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(cases(100))]
+    #![proptest_config(cases(50))]
 
     #[test]
     fn every_key_is_updated_in_every_batch(batches in batches(), initial in initial(), run in run()) {
         let mines = run.mines();
-        let spec = UpdateSpec::keyed(move |time, key: &u16, values: &[i64], state| {
+        let spec = UpdateSpec::keyed(move |time, key: &Key, values: &[i64], state| {
             mines.step_on();
             next(time, *key, values, state)
         });
@@ -110,12 +114,12 @@ proptest! {
     fn keys_that_change_go_where_they_belong(batches in batches(), initial in initial(), run in run()) {
         let mines = run.mines();
         let spec = UpdateSpec::partition_fn(move |time, keys| {
-            let next = |(key, values, state): (u16, Vec<i64>, Option<i64>)| {
+            let next = |(key, values, state): (Key, Vec<i64>, Option<i64>)| {
                 mines.step_on();
-                Some((key ^ 1, next(time, key, &values, state)?))
+                Some((Key(key.0 ^ 1), next(time, key, &values, state)?))
             };
             keys.filter_map(next).collect::<Vec<_>>()
         });
-        check(&batches, initial, &run, spec, |key| key ^ 1);
+        check(&batches, initial, &run, spec, |key| Key(key.0 ^ 1));
     }
 }
