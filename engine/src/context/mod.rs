@@ -1,6 +1,7 @@
 //! The front door: a [`StreamingContext`] holds the graph a program builds, starts it, and stops it.
 
 mod active;
+mod batch_run;
 mod generator;
 mod lifecycle;
 mod running;
