@@ -61,6 +61,12 @@ impl BatchRun {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the inputs brought, in bytes, where a record counts `bytes_per_record` at least.
+    pub(super) fn weight(&self, bytes_per_record: u64) -> u64 {
+        let inputs = self.submitted.stream_id_to_input_info.values();
+        inputs.map(|input| input.bytes.max(input.num_records * bytes_per_record)).sum()
+    }
+
     /// The batch as listeners see it now.
     pub(super) fn info(&self, progress: &Progress) -> BatchInfo {
         let operations =

@@ -9,6 +9,7 @@ mod scheduler;
 mod shutdown;
 mod streaming_context;
 mod termination;
+mod tick_duty;
 
 pub use lifecycle::ContextState;
 pub use streaming_context::StreamingContext;

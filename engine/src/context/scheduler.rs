@@ -4,6 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch_run::BatchRun;
+use super::tick_duty::TickDuty;
+use crate::batch::StandIn;
 use crate::clock::{CancelToken, Clock};
 use crate::config::{Config, OnBatchFailure};
 use crate::graph::{Graph, OutputBody};
@@ -171,13 +173,14 @@ impl Scheduler {
         }
     }
 
-    /// Starts the threads that run jobs.
-    pub(crate) fn start(self: &Arc<Self>, config: &Config) -> Result<()> {
+    /// Starts the threads that run jobs; where `ticks` are worth it, the thread waits for them by itself.
+    pub(crate) fn start(self: &Arc<Self>, config: &Config, ticks: impl Fn() -> StandIn) -> Result<()> {
         for i in 0..config.concurrent_jobs {
             let scheduler = Arc::clone(self);
+            let duty = TickDuty::new(ticks(), config);
             self.state().threads += 1;
             let thread =
-                std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs());
+                std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs(duty));
             if let Err(e) = thread {
                 self.state().threads -= 1;
                 return Err(Error::io("starting a job thread", e));
@@ -258,21 +261,42 @@ impl Scheduler {
         }
     }
 
-    fn run_jobs(&self) {
+    fn run_jobs(&self, mut duty: Option<TickDuty>) {
         current::mark_engine_thread();
-        while let Some((run, job)) = self.next_job() {
+        while let Some((run, job)) = self.next_job(&mut duty) {
+            if let Some(duty) = &mut duty {
+                duty.begin(&run);
+            }
             self.run_job(&run, &job);
         }
         self.update(|state| state.threads -= 1);
     }
 
-    fn next_job(&self) -> Option<(Arc<BatchRun>, OutputJob)> {
+    /// The next job; when there is none, the thread waits for one, or for the tick that makes one.
+    fn next_job(&self, duty: &mut Option<TickDuty>) -> Option<(Arc<BatchRun>, OutputJob)> {
+        loop {
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return None;
+                }
+                if let Some(next) = state.queue.pop_front() {
+                    return Some(next);
+                }
+            }
+            let has_ticked = duty.as_mut().is_some_and(|duty| duty.tick(|| !self.state().has_news()));
+            if !has_ticked {
+                self.rest();
+            }
+        }
+    }
+
+    /// Waits until there is something to do for a job thread.
+    fn rest(&self) {
         let mut state = self.state();
         state.resting += 1;
         let waited = self.work.wait_while(state, |state| !state.has_news());
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        state.resting -= 1;
-        if state.closed { None } else { state.queue.pop_front() }
+        waited.unwrap_or_else(PoisonError::into_inner).resting -= 1;
     }
 
     fn run_job(&self, run: &Arc<BatchRun>, output: &OutputJob) {
