@@ -260,3 +260,85 @@ fn a_batch_without_an_rdd_does_not_exist_for_listeners() {
     let completed: Vec<_> = diary.completed().iter().map(|batch| batch.batch_time.as_millis()).collect();
     assert_eq!(completed, [100, 300]);
 }
+
+/// Batches of 10 ms, light enough for one thread to make and to run them.
+struct Light {
+    test: TestContext,
+    /// The threads that made the batches.
+    makers: Arc<Mutex<Vec<String>>>,
+    /// When set, the output operation hangs until `release` is dropped.
+    hang: Arc<AtomicBool>,
+    release: mpsc::Sender<()>,
+}
+
+impl Light {
+    fn new(config: Config) -> Self {
+        let test = test_context(config.batch_interval(ms(10)));
+        let (makers, hang) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
+        let (noted, hangs) = (Arc::clone(&makers), Arc::clone(&hang));
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let numbers = test.input((0..1_000).map(|n| vec![n]), 1).unwrap();
+        let numbers = numbers.transform_at("note", move |rdd, _| {
+            noted.lock().unwrap().push(thread::current().name().unwrap_or_default().to_owned());
+            Ok(rdd)
+        });
+        numbers.output("hang", move |_, _, _| {
+            if hangs.load(Ordering::SeqCst) {
+                let _ = released.lock().unwrap().recv();
+            }
+            Ok(())
+        });
+        Light { test, makers, hang, release }
+    }
+
+    /// Runs batches until the job thread makes them.
+    fn run_until_trusted(&self) {
+        eventually("the job thread makes the batches", || {
+            self.test.run(1).unwrap();
+            self.makers.lock().unwrap().last().is_some_and(|name| name == "jobs-0")
+        });
+    }
+}
+
+/// The times of all batches that were completed, in milliseconds.
+fn completed(diary: &Diary) -> Vec<i64> {
+    diary.completed().iter().map(|batch| batch.batch_time.as_millis()).collect()
+}
+
+#[test]
+fn the_job_thread_makes_light_batches_by_itself() {
+    let light = Light::new(config());
+    let diary = Diary::of(&light.test);
+    light.run_until_trusted();
+    assert_eq!(light.makers.lock().unwrap()[0], "batches", "first it has to be seen that they are light");
+    light.test.run(5).unwrap();
+    light.test.stop(true).unwrap();
+    let made = light.makers.lock().unwrap().len() as i64;
+    assert_eq!(completed(&diary), (1..=made).map(|k| k * 10).collect::<Vec<_>>());
+}
+
+#[test]
+fn batches_are_made_while_the_thread_that_made_them_hangs_in_a_job() {
+    let light = Light::new(config().max_pending_batches(20));
+    let diary = Diary::of(&light.test);
+    light.run_until_trusted();
+    light.hang.store(true, Ordering::SeqCst);
+    let before = light.makers.lock().unwrap().len();
+    light.test.clock().advance(ms(300));
+    eventually("all that may be pending are made", || light.makers.lock().unwrap().len() == before + 20);
+    drop(light.release);
+    eventually("the others are made, too", || diary.completed().len() == before + 30);
+    assert_eq!(completed(&diary), (1..=before as i64 + 30).map(|k| k * 10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stop_gets_out_of_a_job_that_hangs_where_batches_are_made() {
+    let light = Light::new(config());
+    light.run_until_trusted();
+    light.hang.store(true, Ordering::SeqCst);
+    light.test.clock().advance(ms(10));
+    let context = light.test.clone();
+    crate::support::within(BOUND, "the stop returns", move || context.stop(false)).unwrap();
+    drop(light.release);
+}

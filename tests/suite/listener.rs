@@ -209,9 +209,11 @@ impl millstream::observe::Accumulator for Shy {
 fn an_accumulator_that_panics_costs_no_batch() {
     let test = test_context(config());
     test.accumulators().register("shy", Shy);
+    let diary = Diary::of(&test);
     let seen = test.collect(&test.input([vec![1], vec![2]], 1).unwrap());
     test.run(2).unwrap();
-    assert_eq!(seen.all(), [1, 2]);
+    test.stop(true).unwrap();
+    assert_eq!((seen.all(), diary.completed().len()), (vec![1, 2], 2));
 }
 
 #[test]

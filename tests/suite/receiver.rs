@@ -57,6 +57,17 @@ fn a_block_is_in_the_next_batch_when_store_block_has_returned() {
 }
 
 #[test]
+fn a_record_is_in_the_next_batch_however_late_it_was_stored() {
+    let (test, end, seen) = collecting(config());
+    let cx = end.started();
+    for batch in 0..5 {
+        cx.store(&batch).unwrap();
+        test.run(1).unwrap();
+        assert_eq!(seen.batches()[batch as usize], [batch]);
+    }
+}
+
+#[test]
 fn an_iterator_that_stores_by_itself_is_no_deadlock() {
     let (test, end, seen) = collecting(config());
     let cx = end.started();

@@ -41,6 +41,9 @@ enum Options {
         /// How long
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+        /// With a listener, which every event is told to
+        #[arg(long)]
+        listen: bool,
     },
 }
 
@@ -73,7 +76,7 @@ fn main() -> Outcome {
     match Options::parse() {
         Options::Run(options) => run(&options),
         Options::Send { to, load } => send(to, &load),
-        Options::Idle { interval_ms, seconds } => idle(interval_ms, seconds),
+        Options::Idle { interval_ms, seconds, listen } => idle(interval_ms, seconds, listen),
     }
 }
 
@@ -239,11 +242,19 @@ fn send(to: SocketAddr, load: &Load) -> Outcome {
     Ok(())
 }
 
-fn idle(interval_ms: u64, seconds: u64) -> Outcome {
+/// Wants to hear everything, and does nothing with it.
+struct Ear;
+
+impl StreamingListener for Ear {}
+
+fn idle(interval_ms: u64, seconds: u64, listen: bool) -> Outcome {
     let config = Config::new().batch_interval(Duration::from_millis(interval_ms));
     let ssc = StreamingContext::new(config.app_name("idle"))?;
     let (lines, _server) = ssc.socket_server_text_stream("127.0.0.1:0")?;
     let tally = count_words(&lines);
+    if listen {
+        ssc.add_listener(Arc::new(Ear));
+    }
     ssc.start()?;
     std::thread::sleep(Duration::from_secs(1));
     let (cpu, start) = (process::cpu_time().ok_or("this needs /proc")?, Instant::now());

@@ -46,6 +46,15 @@ struct State {
 }
 
 impl State {
+    /// Takes out the closed batches up to `time`.
+    fn take_closed(&mut self, time: Time) -> Vec<Arc<BatchBlocks>> {
+        let mut taken = Vec::new();
+        while let Some(batch) = self.closed.first_entry().filter(|batch| *batch.key() <= time) {
+            taken.push(batch.remove());
+        }
+        taken
+    }
+
     /// Moves what is in the ring into the open batch.
     fn take_ring(&mut self) {
         while let Some(segment) = self.ring.try_pop() {
@@ -240,8 +249,11 @@ impl BlockTracker {
 
     /// Collects what is left of a closed batch and waits for the threads that are still at it.
     pub(crate) fn finish_eager(&self, batch: &BatchBlocks) {
-        let eager = self.eager();
         let left = batch.claim_rest();
+        if left.is_empty() {
+            return batch.wait_until_settled();
+        }
+        let eager = self.eager();
         let weight: usize = left.iter().map(|(_, segment)| segment.len()).sum();
         let stage = Stage { name: "eager map side", partitions: left.len(), weight };
         let job = Job::new(batch.time(), "eager map side");
@@ -257,12 +269,12 @@ impl BlockTracker {
 
     /// Drops the batches up to `time`; their bytes make room for new ones.
     pub(crate) fn forget(&self, time: Time) {
-        let mut state = self.state();
-        let later = state.closed.split_off(&(time + Duration::from_millis(1)));
-        let complete = std::mem::replace(&mut state.closed, later);
-        drop(state);
+        let complete = self.state().take_closed(time);
+        if complete.is_empty() {
+            return;
+        }
         let eager = self.eager();
-        for batch in complete.values() {
+        for batch in &complete {
             eager.iter().for_each(|side| side.forget(batch.sequence));
             self.held_bytes.fetch_sub(batch.received().bytes as usize, Ordering::AcqRel);
             let never = batch.claim_rest().iter().map(|(_, segment)| segment.len()).sum();

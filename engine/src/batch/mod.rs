@@ -8,3 +8,4 @@ pub(crate) use block_tracker::EagerSide;
 pub use block_tracker::{BatchBlocks, BlockTracker, Received};
 pub use input_info::InputInfoTracker;
 pub use recurring_timer::RecurringTimer;
+pub(crate) use recurring_timer::{LOOK_AFTER, StandIn, Stood};

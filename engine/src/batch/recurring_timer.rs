@@ -1,18 +1,25 @@
 //! A thread that calls back at every multiple of a period, and never leaves one out.
+//!
+//! Waking a thread costs more than a tiny batch. So another thread that has nothing else to do until the next tick may wait for it
+//! and call back in the timer's place, by a [`StandIn`]. Between two ticks it is *away*, with work of its own, without a word to
+//! the timer's thread: that looks after it from time to time ([`LOOK_AFTER`]) and ticks again when it finds it away.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::{CancelToken, Cancelled, Clock};
 use crate::time::millis;
 use crate::{Error, Result, Time};
 
 type Callback = Box<dyn FnMut(Time) + Send>;
+
+/// How long a stand-in may be away, by the clock on the wall, before the timer's own thread ticks again.
+pub(crate) const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// Calls back with the nominal time of every tick: `at, at + period, ..`.
 ///
@@ -40,22 +47,46 @@ type Callback = Box<dyn FnMut(Time) + Send>;
 pub struct RecurringTimer {
     ticker: Arc<Ticker>,
     state: Mutex<State>,
-    /// Known from the first moment of the timer's thread, so that a callback may stop its own timer.
-    thread: Arc<OnceLock<ThreadId>>,
 }
 
-/// What the timer shares with its thread.
+/// What the timer shares with the threads that tick.
 struct Ticker {
     clock: Arc<dyn Clock>,
     period: Duration,
     name: String,
     stopping: AtomicBool,
     cancel: CancelToken,
+    /// What the timer's own thread sleeps by while another one ticks.
+    rest: CancelToken,
+    /// Held while the callback runs, never while a tick is waited for.
+    turn: Mutex<Turn>,
+    /// The thread that is in the callback.
+    calling: Mutex<Option<ThreadId>>,
     last: Mutex<Option<Time>>,
 }
 
+/// The next tick, and whose it is.
+struct Turn {
+    /// None after the stop: what it holds is let go.
+    callback: Option<Callback>,
+    next: Time,
+    whose: Whose,
+}
+
+/// Who waits for the next tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The timer is not started.
+    Nobodys,
+    Timers,
+    /// A stand-in's; it waits or calls back.
+    Theirs,
+    /// A stand-in's, that has other work.
+    TheirsAway,
+}
+
 enum State {
-    Ready(Callback),
+    Ready,
     Running(JoinHandle<()>),
     Stopped,
 }
@@ -68,19 +99,19 @@ impl RecurringTimer {
         name: impl Into<String>,
         callback: impl FnMut(Time) + Send + 'static,
     ) -> Self {
+        let turn = Turn { callback: Some(Box::new(callback)), next: Time::default(), whose: Whose::Nobodys };
         let ticker = Ticker {
             clock,
             period: period.max(Duration::from_millis(1)),
             name: name.into(),
             stopping: AtomicBool::new(false),
             cancel: CancelToken::new(),
-            last: Mutex::new(None),
+            rest: CancelToken::new(),
+            turn: Mutex::new(turn),
+            calling: Mutex::default(),
+            last: Mutex::default(),
         };
-        RecurringTimer {
-            ticker: Arc::new(ticker),
-            state: Mutex::new(State::Ready(Box::new(callback))),
-            thread: Arc::new(OnceLock::new()),
-        }
+        RecurringTimer { ticker: Arc::new(ticker), state: Mutex::new(State::Ready) }
     }
 
     /// The next multiple of the period since 1970, strictly after now.
@@ -99,13 +130,19 @@ impl RecurringTimer {
     pub fn start(&self, at: Time) -> Result<()> {
         let name = &self.ticker.name;
         let mut state = lock(&self.state);
-        match std::mem::replace(&mut *state, State::Stopped) {
-            State::Ready(callback) => *state = State::Running(self.spawn(callback, at)?),
-            other => {
-                *state = other;
-                return Err(Error::State(format!("timer {name}: it was started or stopped before")));
-            }
+        if !matches!(*state, State::Ready) {
+            return Err(Error::State(format!("timer {name}: it was started or stopped before")));
         }
+        *state = State::Stopped;
+        {
+            let mut turn = lock(&self.ticker.turn);
+            (turn.next, turn.whose) = (at, Whose::Timers);
+        }
+        let ticker = Arc::clone(&self.ticker);
+        let spawned = thread::Builder::new().name(name.clone()).spawn(move || ticker.run());
+        let thread =
+            spawned.map_err(|e| Error::io(format!("timer {name}: its thread could not be started"), e))?;
+        *state = State::Running(thread);
         Ok(())
     }
 
@@ -114,26 +151,26 @@ impl RecurringTimer {
     /// With `interrupt` no further tick fires; a callback under way is finished. Without, the tick that is waited for
     /// and one more still fire, each at its time. Called from the callback itself, it does not wait.
     pub fn stop(&self, interrupt: bool) -> Option<Time> {
-        // Release pairs with the Acquire in `Ticker::run`.
-        self.ticker.stopping.store(true, Ordering::Release);
+        let ticker = &self.ticker;
+        // Release pairs with the Acquire in `Ticker::is_stopping`.
+        ticker.stopping.store(true, Ordering::Release);
         if interrupt {
-            self.ticker.cancel.cancel();
+            ticker.cancel.cancel();
+            ticker.rest.cancel();
         }
-        if self.thread.get() != Some(&thread::current().id()) {
+        let is_within = *lock(&ticker.calling) == Some(thread::current().id());
+        if !is_within {
             self.join();
+            // A stand-in may be in the callback; then this waits.
+            let callback = lock(&ticker.turn).callback.take();
+            drop(callback);
         }
-        *lock(&self.ticker.last)
+        *lock(&ticker.last)
     }
 
-    fn spawn(&self, callback: Callback, at: Time) -> Result<JoinHandle<()>> {
-        let (ticker, thread) = (Arc::clone(&self.ticker), Arc::clone(&self.thread));
-        let run = move || {
-            thread.get_or_init(|| thread::current().id());
-            ticker.run(callback, at);
-        };
-        let name = self.ticker.name.clone();
-        let spawned = thread::Builder::new().name(name.clone()).spawn(run);
-        spawned.map_err(|e| Error::io(format!("timer {name}: its thread could not be started"), e))
+    /// What another thread needs to tick in the timer's place.
+    pub(crate) fn stand_in(&self) -> StandIn {
+        StandIn { ticker: Arc::clone(&self.ticker) }
     }
 
     /// Holds the state while joining: a second `stop` returns no earlier than the first.
@@ -160,28 +197,119 @@ impl fmt::Debug for RecurringTimer {
     }
 }
 
-impl Ticker {
-    /// Ticks until it is told to stop, and then once more unless it is cancelled.
-    fn run(&self, mut callback: Callback, mut next: Time) {
-        // Acquire pairs with the Release in `RecurringTimer::stop`.
-        while !self.stopping.load(Ordering::Acquire) {
-            if self.tick(&mut callback, next).is_err() {
-                return;
-            }
-            next = next + self.period;
+/// Lets one other thread wait for the ticks in place of the timer's own.
+pub(crate) struct StandIn {
+    ticker: Arc<Ticker>,
+}
+
+/// What came of an attempt to stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stood {
+    /// A tick was waited for and called back. The next one is the stand-in's, too: it comes again soon, or gives it back.
+    Ticked,
+    /// Not now: the timer's thread is at a tick, or the caller has other work.
+    NotNow,
+    /// The timer is stopping, and needs nobody any more.
+    Over,
+}
+
+impl StandIn {
+    /// Waits for the next tick and calls back, unless the caller is wanted elsewhere: `is_free` says so at a moment when no tick
+    /// is under way.
+    pub(crate) fn tick(&self, is_free: impl FnOnce() -> bool) -> Stood {
+        let ticker = &self.ticker;
+        let Ok(mut turn) = ticker.turn.try_lock() else { return Stood::NotNow };
+        if turn.whose == Whose::Nobodys || !is_free() {
+            return Stood::NotNow;
         }
-        // A cancelled last tick is what `stop(true)` asks for.
-        let _ = self.tick(&mut callback, next);
+        turn.whose = Whose::Theirs;
+        let next = turn.next;
+        drop(turn);
+        let waited = ticker.clock.wait_until(next, &ticker.cancel);
+        let mut turn = lock(&ticker.turn);
+        if waited.is_err() || ticker.is_stopping() {
+            drop(turn);
+            self.give_back();
+            return Stood::Over;
+        }
+        ticker.call(&mut turn);
+        turn.whose = Whose::TheirsAway;
+        Stood::Ticked
     }
 
-    fn tick(&self, callback: &mut Callback, time: Time) -> Result<(), Cancelled> {
-        self.clock.wait_until(time, &self.cancel)?;
+    /// The timer's own thread ticks from now on.
+    pub(crate) fn give_back(&self) {
+        lock(&self.ticker.turn).whose = Whose::Timers;
+        self.ticker.rest.ring();
+    }
+}
+
+impl Ticker {
+    fn is_stopping(&self) -> bool {
+        // Acquire pairs with the Release in `RecurringTimer::stop`.
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The timer's thread: ticks until it is told to stop, and then once more unless it is cancelled.
+    fn run(&self) {
+        while !self.is_stopping() {
+            if self.tick().is_err() {
+                return;
+            }
+        }
+        // A cancelled last tick is what `stop(true)` asks for.
+        let _ = self.tick();
+    }
+
+    /// One tick of the timer's own thread; it sleeps on while others tick.
+    fn tick(&self) -> Result<(), Cancelled> {
+        loop {
+            let next = self.own_turn()?;
+            self.clock.wait_until(next, &self.cancel)?;
+            let mut turn = lock(&self.turn);
+            if turn.whose == Whose::Timers && turn.next == next {
+                self.call(&mut turn);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until the next tick is the timer's own, and says when it is.
+    fn own_turn(&self) -> Result<Time, Cancelled> {
+        let mut has_rested = false;
+        loop {
+            {
+                let mut turn = lock(&self.turn);
+                if turn.whose == Whose::Timers || (has_rested && turn.whose == Whose::TheirsAway) {
+                    turn.whose = Whose::Timers;
+                    return Ok(turn.next);
+                }
+            }
+            self.sleep_on()?;
+            has_rested = true;
+        }
+    }
+
+    /// Sleeps for [`LOOK_AFTER`], or until the tick is given back.
+    fn sleep_on(&self) -> Result<(), Cancelled> {
+        let end = Instant::now() + LOOK_AFTER;
+        self.rest.wait(|| {
+            // Whoever rings may be in the callback, and hold the turn.
+            let is_own = self.turn.try_lock().is_ok_and(|turn| turn.whose == Whose::Timers);
+            if is_own { None } else { end.checked_duration_since(Instant::now()) }
+        })
+    }
+
+    fn call(&self, turn: &mut Turn) {
+        let (time, Some(callback)) = (turn.next, &mut turn.callback) else { return };
+        *lock(&self.calling) = Some(thread::current().id());
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| callback(time))) {
             let reason = message(&*panic);
             tracing::error!(timer = %self.name, %time, reason, "the tick's callback panicked; the timer goes on");
         }
+        *lock(&self.calling) = None;
+        turn.next = time + self.period;
         *lock(&self.last) = Some(time);
-        Ok(())
     }
 }
 
@@ -197,184 +325,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{self, Receiver, TryRecvError};
-    use std::time::Instant;
-
-    use serde_json::Value;
-
-    use super::*;
-    use crate::clock::ManualClock;
-
-    const SUITE: &str = include_str!("../../../tests/vectors/RecurringTimerSuite.json");
-
-    /// Longer than any correct run needs; reached only when something hangs.
-    const BOUND: Duration = Duration::from_secs(20);
-    const PERIOD: Duration = Duration::from_millis(100);
-
-    fn ms(ms: i64) -> Time {
-        Time::from_millis(ms)
-    }
-
-    fn vector(name: &str) -> Value {
-        let vectors: Vec<Value> = serde_json::from_str(SUITE).unwrap();
-        vectors.into_iter().find(|vector| vector["name"] == name).unwrap()
-    }
-
-    fn times(list: &Value) -> Vec<Time> {
-        list.as_array().unwrap().iter().map(|t| ms(t.as_i64().unwrap())).collect()
-    }
-
-    /// A running timer on a manual clock from 0, and its ticks.
-    struct Bed {
-        clock: Arc<ManualClock>,
-        timer: RecurringTimer,
-        ticked: Receiver<Time>,
-        ticks: Vec<Time>,
-    }
-
-    impl Bed {
-        fn start() -> Bed {
-            let clock = Arc::new(ManualClock::new(ms(0)));
-            let (sender, ticked) = mpsc::channel();
-            let dynamic: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-            let timer = RecurringTimer::new(dynamic, PERIOD, "test", move |time| sender.send(time).unwrap());
-            timer.start(ms(0)).unwrap();
-            Bed { clock, timer, ticked, ticks: Vec::new() }
-        }
-
-        /// All ticks so far, once the timer waits for a time to come.
-        fn ticks(&mut self) -> &[Time] {
-            assert!(self.clock.await_waiters(1, BOUND), "the timer does not wait");
-            self.ticks.extend(self.ticked.try_iter());
-            &self.ticks
-        }
-
-        fn advance(&self, ms: u64) {
-            self.clock.advance(Duration::from_millis(ms));
-        }
-
-        /// Lets `act` run while another thread is in `stop(false)`.
-        fn stop_gracefully_while(&self, act: impl FnOnce()) -> Option<Time> {
-            let timer = &self.timer;
-            thread::scope(|scope| {
-                let stopped = scope.spawn(|| timer.stop(false));
-                let bound = Instant::now() + BOUND;
-                while !timer.ticker.stopping.load(Ordering::Acquire) && Instant::now() < bound {
-                    thread::yield_now();
-                }
-                act();
-                stopped.join().unwrap()
-            })
-        }
-    }
-
-    #[test]
-    fn ticks_follow_sparks_suite_basic() {
-        let vector = vector("basic");
-        let expected = &vector["expected"];
-        let mut bed = Bed::start();
-        assert_eq!(bed.ticks(), times(&expected[0]));
-        bed.advance(100);
-        assert_eq!(bed.ticks(), times(&expected[1]));
-        bed.advance(200);
-        assert_eq!(bed.ticks(), times(&expected[2]));
-        assert_eq!(bed.timer.stop(true).map(Time::as_millis), expected[3].as_i64());
-        assert_eq!(bed.timer.stop(true), Some(ms(300)), "a second stop tells the same");
-    }
-
-    #[test]
-    fn a_graceful_stop_follows_sparks_suite_10224() {
-        let vector = vector("SPARK-10224: call callback after stopping");
-        let expected = &vector["expected"];
-        let mut bed = Bed::start();
-        assert_eq!(bed.ticks(), times(&expected[0]));
-        let last = bed.stop_gracefully_while(|| bed.advance(200));
-        assert_eq!(last, Some(ms(200)));
-        bed.ticks.extend(bed.ticked.try_iter());
-        assert_eq!(bed.ticks, times(&expected[2]));
-    }
-
-    #[test]
-    fn an_interrupt_ends_a_graceful_stop() {
-        let mut bed = Bed::start();
-        bed.ticks();
-        let last = bed.stop_gracefully_while(|| assert_eq!(bed.timer.stop(true), Some(ms(0))));
-        assert_eq!(last, Some(ms(0)));
-    }
-
-    #[test]
-    fn restart_times_follow_sparks_suite() {
-        let vector = vector("restart time");
-        let period = Duration::from_millis(vector["params"]["period"].as_u64().unwrap());
-        let cases = vector["input"].as_array().unwrap();
-        assert_eq!(cases.len(), 5);
-        for (case, expected) in cases.iter().zip(times(&vector["expected"])) {
-            let case = times(case);
-            let timer = RecurringTimer::new(Arc::new(ManualClock::new(case[0])), period, "test", |_| {});
-            assert_eq!(timer.restart_time(case[1]), expected, "{case:?}");
-            assert!(case[1] != ms(0) || timer.start_time() == expected);
-        }
-    }
-
-    #[test]
-    fn a_restart_before_its_zero_stays_on_the_grid() {
-        let timer = RecurringTimer::new(Arc::new(ManualClock::new(ms(1_150))), PERIOD, "test", |_| {});
-        assert_eq!(timer.restart_time(ms(2_030)), ms(1_230));
-    }
-
-    #[test]
-    fn a_panic_in_the_callback_costs_only_its_tick() {
-        let clock = Arc::new(ManualClock::new(ms(300)));
-        let (sender, ticked) = mpsc::channel();
-        let timer = RecurringTimer::new(clock, PERIOD, "test", move |time| {
-            assert_ne!(time, ms(200), "this panic is part of the test");
-            sender.send(time).unwrap();
-        });
-        timer.start(ms(100)).unwrap();
-        assert_eq!(ticked.recv_timeout(BOUND), Ok(ms(100)));
-        assert_eq!(ticked.recv_timeout(BOUND), Ok(ms(300)));
-        timer.stop(true);
-        assert_eq!(ticked.try_recv(), Err(TryRecvError::Disconnected));
-    }
-
-    #[test]
-    fn a_callback_may_stop_its_own_timer() {
-        let own: Arc<OnceLock<RecurringTimer>> = Arc::default();
-        let (sender, ticked) = mpsc::channel();
-        let within = Arc::clone(&own);
-        let clock = Arc::new(ManualClock::new(ms(500)));
-        let timer = own.get_or_init(|| {
-            RecurringTimer::new(clock, PERIOD, "test", move |_| {
-                sender.send(within.get().map(|timer| timer.stop(true))).unwrap();
-            })
-        });
-        timer.start(ms(0)).unwrap();
-        assert_eq!(ticked.recv_timeout(BOUND), Ok(Some(None)), "no tick was finished before the first");
-        assert_eq!(timer.stop(true), Some(ms(0)));
-    }
-
-    #[test]
-    fn a_timer_starts_only_once() {
-        let timer = RecurringTimer::new(Arc::new(ManualClock::new(ms(0))), PERIOD, "test", |_| {});
-        timer.start(ms(100)).unwrap();
-        assert!(matches!(timer.start(ms(100)), Err(Error::State(_))));
-        assert!(
-            matches!(*lock(&timer.state), State::Running(_)),
-            "the refused start leaves the first running"
-        );
-
-        let timer = RecurringTimer::new(Arc::new(ManualClock::new(ms(0))), PERIOD, "test", |_| {});
-        assert_eq!(timer.stop(false), None);
-        assert!(matches!(timer.start(ms(100)), Err(Error::State(_))));
-    }
-
-    #[test]
-    fn dropping_a_timer_ends_its_thread() {
-        let mut bed = Bed::start();
-        bed.ticks();
-        let Bed { timer, ticked, .. } = bed;
-        drop(timer);
-        assert_eq!(ticked.recv_timeout(BOUND), Err(mpsc::RecvTimeoutError::Disconnected));
-    }
-}
+mod tests;

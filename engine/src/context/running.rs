@@ -60,7 +60,7 @@ impl Running {
         clock: &Arc<dyn Clock>,
     ) -> Result<()> {
         self.graph.start(self.zero)?;
-        self.scheduler.start(self.graph.executor().config())?;
+        self.scheduler.start(self.graph.executor().config(), || self.timer.stand_in())?;
         bus.post(Event::StreamingStarted(clock.now()));
         start_receivers(&self.graph, receivers, bus, clock)?;
         self.timer.start(first)

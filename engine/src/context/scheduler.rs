@@ -1,13 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::batch_run::BatchRun;
+use super::tick_duty::TickDuty;
+use crate::batch::StandIn;
 use crate::clock::{CancelToken, Clock};
 use crate::config::{Config, OnBatchFailure};
 use crate::graph::{Graph, OutputBody};
 use crate::job::{Job, catch, current};
-use crate::observe::{AccumulatorRegistry, BatchInfo, Event, ListenerBus, OutputOperationInfo};
+use crate::observe::{AccumulatorRegistry, BatchInfo, Event, ListenerBus};
 use crate::{Error, Result, Time};
 
 /// One batch, ready to run.
@@ -47,6 +50,9 @@ pub(crate) struct Scheduler {
     on_batch_failure: OnBatchFailure,
     max_pending: usize,
     state: Mutex<State>,
+    /// Notified when there is a job, for the job threads.
+    work: Condvar,
+    /// Notified of everything else that others wait for.
     changed: Condvar,
     /// Held while the graph is told how far the batches are complete, so that it is told in order.
     telling: Mutex<()>,
@@ -58,10 +64,8 @@ pub(crate) struct Scheduler {
 #[derive(Default)]
 struct State {
     queue: VecDeque<(Arc<BatchRun>, OutputJob)>,
-    /// Batches that were submitted and are not complete.
-    pending: BTreeMap<Time, Arc<BatchRun>>,
-    /// Batches that are complete, but not known to the graph as such, for an earlier one may be pending.
-    finished: BTreeSet<Time>,
+    /// Batches that were submitted and are not known to the graph as complete, in order.
+    under_way: VecDeque<UnderWay>,
     completed: u64,
     /// The first batch before which all inputs had come to their end.
     end: Option<Time>,
@@ -70,39 +74,50 @@ struct State {
     closed: bool,
     /// A batch has failed and the configuration says to stop.
     halted: bool,
+    /// Job threads that live.
     threads: usize,
+    /// Those of them that wait for work.
+    resting: usize,
+    /// Threads that wait for a change: notifying nobody costs a call of the system, too.
+    watching: usize,
 }
 
 impl State {
+    /// True when a job thread has something to do, if only to end.
+    fn has_news(&self) -> bool {
+        self.closed || !self.queue.is_empty()
+    }
+
+    /// How many batches are not complete.
+    fn pending(&self) -> usize {
+        self.under_way.iter().filter(|batch| !batch.is_complete).count()
+    }
+
+    /// Notes that the batch at `time` is complete.
+    fn complete(&mut self, time: Time) {
+        if let Some(batch) = self.under_way.iter_mut().find(|batch| batch.time == time) {
+            batch.is_complete = true;
+        }
+    }
+
     /// The last complete batch with none pending before it, unless it was taken before.
     fn take_frontier(&mut self) -> Option<Time> {
-        let later = match self.pending.first_key_value() {
-            Some((oldest, _)) => self.finished.split_off(oldest),
-            None => BTreeSet::new(),
-        };
-        std::mem::replace(&mut self.finished, later).pop_last()
+        let done = self.under_way.iter().take_while(|batch| batch.is_complete).count();
+        self.under_way.drain(..done).next_back().map(|batch| batch.time)
     }
 
     /// True when all inputs have ended and no batch is pending that may hold something.
     fn is_at_end(&self) -> bool {
-        let oldest = self.pending.first_key_value().map(|(oldest, _)| *oldest);
-        self.end.is_some_and(|end| oldest.is_none_or(|oldest| oldest > end))
+        let mut pending = self.under_way.iter().filter(|batch| !batch.is_complete);
+        self.end.is_some_and(|end| pending.all(|batch| batch.time > end))
     }
 }
 
-struct BatchRun {
+/// A batch that was submitted.
+struct UnderWay {
     time: Time,
-    ends: bool,
-    is_silent: bool,
-    info: Mutex<BatchInfo>,
-    progress: Mutex<Progress>,
-}
-
-#[derive(Default)]
-struct Progress {
-    started: bool,
-    remaining: usize,
-    first_error: Option<Error>,
+    /// It is not known to the graph as such, for an earlier one is pending.
+    is_complete: bool,
 }
 
 /// The pause before a failed batch is tried again doubles from the first to the second.
@@ -126,6 +141,7 @@ impl Scheduler {
             on_batch_failure: config.on_batch_failure,
             max_pending: config.max_pending_batches,
             state: Mutex::default(),
+            work: Condvar::new(),
             changed: Condvar::new(),
             telling: Mutex::default(),
             cancelled: Arc::default(),
@@ -137,13 +153,36 @@ impl Scheduler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the threads that run jobs.
-    pub(crate) fn start(self: &Arc<Self>, config: &Config) -> Result<()> {
+    /// Waits for a change, for `timeout` at the most.
+    fn watch<'a>(&'a self, mut state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
+        state.watching += 1;
+        state = self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0;
+        state.watching -= 1;
+        state
+    }
+
+    /// Changes the state and tells those who wait for that.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        let (watching, wakes_jobs) = (state.watching > 0, state.resting > 0 && state.has_news());
+        drop(state);
+        if watching {
+            self.changed.notify_all();
+        }
+        if wakes_jobs {
+            self.work.notify_all();
+        }
+    }
+
+    /// Starts the threads that run jobs; where `ticks` are worth it, the thread waits for them by itself.
+    pub(crate) fn start(self: &Arc<Self>, config: &Config, ticks: impl Fn() -> StandIn) -> Result<()> {
         for i in 0..config.concurrent_jobs {
             let scheduler = Arc::clone(self);
+            let duty = TickDuty::new(ticks(), config);
             self.state().threads += 1;
             let thread =
-                std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs());
+                std::thread::Builder::new().name(format!("jobs-{i}")).spawn(move || scheduler.run_jobs(duty));
             if let Err(e) = thread {
                 self.state().threads -= 1;
                 return Err(Error::io("starting a job thread", e));
@@ -155,42 +194,31 @@ impl Scheduler {
     /// Waits while `max_pending_batches` are under way; false when no batch is wanted any more.
     pub(crate) fn wait_for_room(&self) -> bool {
         let mut state = self.state();
-        while !state.closed && state.pending.len() >= self.max_pending {
+        while !state.closed && state.pending() >= self.max_pending {
             let left =
                 state.give_up.map_or(ROOM_WAIT_MAX, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return false;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.watch(state, left);
         }
         !state.closed
     }
 
     /// From `end` on nobody waits for room any more: a context that stops must not hang behind a job that does.
     pub(crate) fn give_up_at(&self, end: Instant) {
-        self.state().give_up = Some(end);
-        self.changed.notify_all();
+        self.update(|state| state.give_up = Some(end));
     }
 
     /// Takes a batch. One without jobs does not exist for listeners.
-    pub(crate) fn submit(&self, set: JobSet) {
-        let run = Arc::new(BatchRun {
-            time: set.time,
-            ends: set.ends,
-            is_silent: set.is_silent,
-            progress: Mutex::new(Progress { remaining: set.jobs.len(), ..Progress::default() }),
-            info: Mutex::new(set.info),
-        });
+    pub(crate) fn submit(&self, mut set: JobSet) {
+        let run = Arc::new(BatchRun::new(&mut set));
         let is_empty = set.jobs.is_empty();
-        if !run.is_silent {
-            run.describe(&set.jobs);
-        }
-        self.tell(&run, || Event::BatchSubmitted(run.info().clone()));
-        let mut state = self.state();
-        state.pending.insert(run.time, Arc::clone(&run));
-        state.queue.extend(set.jobs.into_iter().map(|job| (Arc::clone(&run), job)));
-        drop(state);
-        self.changed.notify_all();
+        self.tell(&run, || Event::BatchSubmitted(run.info(&run.progress())));
+        self.update(|state| {
+            state.under_way.push_back(UnderWay { time: run.time, is_complete: false });
+            state.queue.extend(set.jobs.into_iter().map(|job| (Arc::clone(&run), job)));
+        });
         if is_empty {
             self.finish_batch(&run, true);
         }
@@ -205,12 +233,12 @@ impl Scheduler {
     pub(crate) fn wait_until(&self, timeout: Duration, done: impl Fn(u64, usize) -> bool) -> bool {
         let end = Instant::now() + timeout;
         let mut state = self.state();
-        while !done(state.completed, state.pending.len()) {
+        while !done(state.completed, state.pending()) {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || state.halted || (state.closed && state.threads == 0) {
-                return done(state.completed, state.pending.len());
+                return done(state.completed, state.pending());
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.watch(state, left);
         }
         true
     }
@@ -222,31 +250,53 @@ impl Scheduler {
             self.cancelled.store(true, Ordering::Release);
             self.cancel.cancel();
         }
-        self.state().closed = true;
-        self.changed.notify_all();
+        self.update(|state| state.closed = true);
         let end = Instant::now() + JOB_STOP_MAX;
         let mut state = self.state();
         while state.threads > 0 && Instant::now() < end {
-            state = self.changed.wait_timeout(state, ROOM_CHECK).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.watch(state, ROOM_CHECK);
         }
         if state.threads > 0 {
             tracing::warn!(threads = state.threads, "jobs did not end in time and were left behind");
         }
     }
 
-    fn run_jobs(&self) {
+    fn run_jobs(&self, mut duty: Option<TickDuty>) {
         current::mark_engine_thread();
-        while let Some((run, job)) = self.next_job() {
+        while let Some((run, job)) = self.next_job(&mut duty) {
+            if let Some(duty) = &mut duty {
+                duty.begin(&run);
+            }
             self.run_job(&run, &job);
         }
-        self.state().threads -= 1;
-        self.changed.notify_all();
+        self.update(|state| state.threads -= 1);
     }
 
-    fn next_job(&self) -> Option<(Arc<BatchRun>, OutputJob)> {
-        let idle = |state: &mut State| !state.closed && state.queue.is_empty();
-        let mut state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
-        if state.closed { None } else { state.queue.pop_front() }
+    /// The next job; when there is none, the thread waits for one, or for the tick that makes one.
+    fn next_job(&self, duty: &mut Option<TickDuty>) -> Option<(Arc<BatchRun>, OutputJob)> {
+        loop {
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return None;
+                }
+                if let Some(next) = state.queue.pop_front() {
+                    return Some(next);
+                }
+            }
+            let has_ticked = duty.as_mut().is_some_and(|duty| duty.tick(|| !self.state().has_news()));
+            if !has_ticked {
+                self.rest();
+            }
+        }
+    }
+
+    /// Waits until there is something to do for a job thread.
+    fn rest(&self) {
+        let mut state = self.state();
+        state.resting += 1;
+        let waited = self.work.wait_while(state, |state| !state.has_news());
+        waited.unwrap_or_else(PoisonError::into_inner).resting -= 1;
     }
 
     fn run_job(&self, run: &Arc<BatchRun>, output: &OutputJob) {
@@ -295,50 +345,39 @@ impl Scheduler {
     }
 
     fn begin(&self, run: &BatchRun, output: &OutputJob) {
-        let now = self.clock.now();
         let mut progress = run.progress();
-        if !progress.started {
-            progress.started = true;
-            let mut info = run.info();
-            info.processing_start_time = Some(now);
-            self.tell(run, || Event::BatchStarted(info.clone()));
+        if progress.begin(output.id, self.clock.now()) {
+            self.tell(run, || Event::BatchStarted(run.info(&progress)));
         }
-        let operation = run.update(output.id, |operation| operation.start_time = Some(now));
-        self.tell(run, || Event::OutputOperationStarted(operation));
+        self.tell(run, || Event::OutputOperationStarted(run.operation(&progress, output.id)));
     }
 
     /// Tells listeners, unless the batch does not exist for them.
     fn tell(&self, run: &BatchRun, event: impl FnOnce() -> Event) {
         if !run.is_silent {
-            self.bus.post(event());
+            self.bus.post_with(event);
         }
     }
 
     /// Notes the end of an output operation; true when it was the batch's last.
     fn end(&self, run: &BatchRun, output: &OutputJob, outcome: Result<()>) -> bool {
-        let now = self.clock.now();
-        let mut progress = run.progress();
-        let operation = run.update(output.id, |operation| {
-            operation.end_time = Some(now);
-            operation.failure_reason = outcome.as_ref().err().map(ToString::to_string);
-        });
-        self.tell(run, || Event::OutputOperationCompleted(operation));
-        if let Err(error) = outcome {
+        if let Err(error) = &outcome {
             tracing::error!(batch = %run.time, %error, "output operation failed");
-            progress.first_error.get_or_insert(error);
         }
-        progress.remaining -= 1;
-        if progress.remaining == 0 {
-            let mut info = run.info();
-            info.processing_end_time = Some(now);
-            info.accumulators = catch(|| self.accumulators.snapshot()).unwrap_or_default();
-            self.tell(run, || Event::BatchCompleted(info.clone()));
+        let mut progress = run.progress();
+        let is_last = progress.end(output.id, self.clock.now(), outcome);
+        self.tell(run, || Event::OutputOperationCompleted(run.operation(&progress, output.id)));
+        if is_last {
+            self.tell(run, || {
+                let accumulators = catch(|| self.accumulators.snapshot()).unwrap_or_default();
+                Event::BatchCompleted(BatchInfo { accumulators, ..run.info(&progress) })
+            });
         }
-        progress.remaining == 0
+        is_last
     }
 
     fn finish_batch(&self, run: &BatchRun, is_empty: bool) {
-        let error = run.progress().first_error.take();
+        let error = run.progress().take_error();
         if let Some(error) = error
             && self.on_batch_failure == OnBatchFailure::Stop
         {
@@ -349,8 +388,7 @@ impl Scheduler {
         if !is_empty {
             self.graph.trackers().iter().for_each(|tracker| tracker.resume());
         }
-        self.state().completed += 1;
-        self.changed.notify_all();
+        self.update(|state| state.completed += 1);
         if at_end {
             self.outcome.ended();
         }
@@ -359,8 +397,7 @@ impl Scheduler {
     /// Takes the batch out of the pending ones; true when nothing follows.
     fn complete(&self, run: &BatchRun) -> bool {
         let mut state = self.state();
-        state.pending.remove(&run.time);
-        state.finished.insert(run.time);
+        state.complete(run.time);
         if run.ends {
             state.end = Some(state.end.map_or(run.time, |end| end.min(run.time)));
         }
@@ -377,14 +414,12 @@ impl Scheduler {
 
     /// No further batch is run: the failed one and those behind it are not counted as done.
     fn halt(&self, error: Error) {
-        {
-            let mut state = self.state();
+        self.update(|state| {
             state.queue.clear();
             state.closed = true;
-        }
+        });
         self.outcome.failed(error);
-        self.state().halted = true;
-        self.changed.notify_all();
+        self.update(|state| state.halted = true);
     }
 }
 
@@ -396,34 +431,3 @@ const ROOM_WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// How often `stop` looks.
 const ROOM_CHECK: Duration = Duration::from_millis(20);
-
-impl BatchRun {
-    fn info(&self) -> MutexGuard<'_, BatchInfo> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn describe(&self, jobs: &[OutputJob]) {
-        let mut info = self.info();
-        for job in jobs {
-            let operation = OutputOperationInfo {
-                batch_time: self.time,
-                id: job.id,
-                name: job.name.to_owned(),
-                description: job.description.to_string(),
-                ..OutputOperationInfo::default()
-            };
-            info.output_operation_infos.insert(job.id, operation);
-        }
-    }
-
-    fn update(&self, id: usize, change: impl FnOnce(&mut OutputOperationInfo)) -> OutputOperationInfo {
-        let mut info = self.info();
-        let operation = info.output_operation_infos.entry(id).or_default();
-        change(operation);
-        operation.clone()
-    }
-}

@@ -112,6 +112,7 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
     }
 
     fn allocate(&self, time: Time) -> StreamInputInfo {
+        self.context.builder().cut();
         let received = self.tracker.allocate(time);
         StreamInputInfo {
             input_stream_id: self.stream,

@@ -1,11 +1,14 @@
 //! The thread between the engine and its listeners.
 //!
 //! Posting never waits: events go into a queue of at most [`MAX_QUEUED_EVENTS`], and what does not fit is
-//! dropped and counted. One thread takes them out in order and tells every listener in turn. The whole
-//! state is one small struct behind one lock, taken a few times per batch:
+//! dropped and counted. One thread takes them out in order and tells every listener in turn. Waking it costs more than a tiny batch,
+//! so it is woken only for the first event after a pause. After that it lingers: it comes by itself for what was posted during
+//! [`LINGER`], and goes to rest when that was nothing. The whole state is one small struct behind one lock, taken a few times per
+//! batch:
 //!
 //! - `open` turns false once, when the bus stops; from then on nothing enters the queue. The thread
 //!   leaves when it finds the bus closed and the queue empty, so what was posted before is delivered.
+//! - `asleep` says how the thread sleeps; it is awake from the moment on at which somebody decides to wake it, so that only one does.
 //! - `delivering` is true from taking an event out to the last listener's return; the bus is idle when
 //!   the queue is empty and nothing is being delivered.
 //! - `abandoned` turns true when a stop has lost its patience; from then on no listener is told anything.
@@ -22,6 +25,12 @@ use crate::{Error, Result};
 
 /// Events that wait for the listeners at most; Spark's bus has the same bound.
 pub const MAX_QUEUED_EVENTS: usize = 10_000;
+
+/// How long an event may wait for others that are told with it.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// How long the bus's thread rests before it looks whether it was forgotten.
+const REST: Duration = Duration::from_secs(3_600);
 
 /// How long [`ListenerBus::stop`] waits for listeners before the events that still wait are dropped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -65,7 +74,7 @@ pub struct ListenerBus {
 struct Shared {
     max_queued: usize,
     state: Mutex<State>,
-    /// Signalled when an event enters the queue and when the bus closes.
+    /// Signalled when the bus's thread is to wake up.
     arrived: Condvar,
     /// Signalled when the bus becomes idle.
     idle: Condvar,
@@ -75,10 +84,21 @@ struct Shared {
 
 struct State {
     queue: VecDeque<Event>,
+    asleep: Asleep,
     open: bool,
     delivering: bool,
     abandoned: bool,
     last_warning: Option<Instant>,
+}
+
+/// How the bus's thread sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asleep {
+    Awake,
+    /// For [`LINGER`] at the most; events alone do not wake it.
+    Lingering,
+    /// Until the next event.
+    Resting,
 }
 
 #[derive(Default)]
@@ -96,6 +116,7 @@ impl ListenerBus {
     fn with_capacity(max_queued: usize) -> Result<Self> {
         let state = State {
             queue: VecDeque::new(),
+            asleep: Asleep::Awake,
             open: true,
             delivering: false,
             abandoned: false,
@@ -134,24 +155,28 @@ impl ListenerBus {
         listeners.all.len() < before
     }
 
-    /// Hands an event to the bus and returns at once. A full queue drops it, a stopped bus ignores it; while nobody listens, the
-    /// bus's thread sleeps on.
+    /// Hands an event to the bus and returns at once. A full queue drops it, a stopped bus ignores it. It is told soon, with those
+    /// that are posted within the next moments.
     pub fn post(&self, event: Event) {
+        self.post_with(|| event);
+    }
+
+    /// The same for an event that is made only if somebody listens.
+    pub(crate) fn post_with(&self, event: impl FnOnce() -> Event) {
         if lock(&self.shared.listeners).all.is_empty() {
             return;
         }
+        let event = event();
         let mut state = lock(&self.shared.state);
-        let sleeps = state.is_idle();
         if !state.open {
             tracing::debug!(?event, "the listener bus has stopped; nobody is told");
         } else if state.queue.len() < self.shared.max_queued {
             state.queue.push_back(event);
+            if state.asleep == Asleep::Resting || state.queue.len() > self.shared.max_queued / 2 {
+                self.shared.wake(&mut state);
+            }
         } else {
             self.shared.drop_event(&mut state);
-        }
-        drop(state);
-        if sleeps {
-            self.shared.arrived.notify_one();
         }
     }
 
@@ -162,7 +187,8 @@ impl ListenerBus {
 
     /// Waits until every event posted so far is delivered; false when that took longer than `timeout`.
     pub fn wait_until_empty(&self, timeout: Duration) -> bool {
-        let state = lock(&self.shared.state);
+        let mut state = lock(&self.shared.state);
+        self.shared.wake(&mut state);
         self.shared.wait_idle(state, timeout).is_idle()
     }
 
@@ -194,8 +220,9 @@ impl ListenerBus {
 /// Closes the bus without waiting: its thread delivers what it has and ends by itself.
 impl Drop for ListenerBus {
     fn drop(&mut self) {
-        lock(&self.shared.state).open = false;
-        self.shared.arrived.notify_one();
+        let mut state = lock(&self.shared.state);
+        state.open = false;
+        self.shared.wake(&mut state);
     }
 }
 
@@ -222,19 +249,43 @@ impl Shared {
         state.delivering = false;
         if state.is_idle() {
             self.idle.notify_all();
+            state = self.doze(state, Asleep::Lingering, LINGER);
         }
-        let waited = self.arrived.wait_while(state, |state| state.open && state.queue.is_empty());
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        while state.open && state.queue.is_empty() {
+            state = self.doze(state, Asleep::Resting, REST);
+        }
         let event = state.queue.pop_front();
         state.delivering = event.is_some();
         event
+    }
+
+    /// Sleeps until somebody decides that the bus's thread is to wake up, for `time` at the most.
+    fn doze<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        asleep: Asleep,
+        time: Duration,
+    ) -> MutexGuard<'a, State> {
+        state.asleep = asleep;
+        let slept =
+            self.arrived.wait_timeout_while(state, time, |state| state.open && state.asleep == asleep);
+        let mut state = slept.unwrap_or_else(PoisonError::into_inner).0;
+        state.asleep = Asleep::Awake;
+        state
+    }
+
+    /// Has the bus's thread wake up, if it sleeps.
+    fn wake(&self, state: &mut State) {
+        if std::mem::replace(&mut state.asleep, Asleep::Awake) != Asleep::Awake {
+            self.arrived.notify_one();
+        }
     }
 
     /// Lets nothing more in and waits for what is in; past `patience` drops it. True when all was delivered.
     fn close(&self, patience: Duration) -> bool {
         let mut state = lock(&self.state);
         state.open = false;
-        self.arrived.notify_one();
+        self.wake(&mut state);
         let mut state = self.wait_idle(state, patience);
         if state.is_idle() {
             return true;

@@ -36,6 +36,13 @@ struct Building {
     scratch: Vec<u8>,
 }
 
+impl Building {
+    /// A record may have no bytes at all, so an empty chunk is not always nothing.
+    fn is_empty(&self) -> bool {
+        self.counted == 0 && self.chunk.as_ref().is_none_or(ChunkMut::is_empty)
+    }
+}
+
 /// How long a storing thread sleeps before it looks for room again.
 const ROOM_CHECK: Duration = Duration::from_millis(2);
 
@@ -142,6 +149,19 @@ impl<F: BlockFormat> BlockBuilder<F> {
         Ok(Some(result))
     }
 
+    /// Seals what there is and stays in the block interval, so that a batch that ends now has it. Never waits: while somebody is
+    /// storing, it is left to the end of the interval.
+    pub(crate) fn cut(&self) {
+        if let Ok(mut building) = self.building.try_lock() {
+            self.seal(&mut building);
+        }
+    }
+
+    /// True while there is nothing to seal.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.building().is_empty()
+    }
+
     /// Ends the block interval: seals what there is and begins the block of `block`. Never waits.
     pub(crate) fn tick(&self, block: Time) {
         let mut building = self.building();
@@ -202,8 +222,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     }
 
     fn seal(&self, building: &mut Building) {
-        // A record may have no bytes at all, so an empty chunk is not always nothing.
-        if building.counted == 0 && building.chunk.as_ref().is_none_or(ChunkMut::is_empty) {
+        if building.is_empty() {
             return;
         }
         let Some(chunk) = building.chunk.take() else { return };

@@ -23,6 +23,9 @@ pub(crate) struct Supervisor<R: Receiver> {
 /// The longest that a receiver may be asked to poll: so soon does it look at its commands and its clock.
 const POLL_MAX: Duration = Duration::from_millis(20);
 
+/// The same while it has nothing to cut: waking a thread for nothing costs more than a tiny batch.
+const IDLE_POLL_MAX: Duration = Duration::from_millis(100);
+
 /// Why a life of the receiver has ended.
 enum End {
     Stop { reason: String },
@@ -118,7 +121,17 @@ impl<R: Receiver> Supervisor<R> {
             self.cx.builder().tick(block);
             self.next_tick = block + self.block_interval;
         }
+        if self.cx.builder().is_empty() {
+            return self.idle_poll(now);
+        }
         self.next_tick.since(now).min(POLL_MAX)
+    }
+
+    /// Ends of intervals are passed over, but the last one within reach: what begins to come meanwhile is cut there, or by the batch
+    /// that takes it.
+    fn idle_poll(&self, now: Time) -> Duration {
+        let last = (now + IDLE_POLL_MAX).floor(self.block_interval);
+        if last > now { last.since(now) } else { IDLE_POLL_MAX }
     }
 
     fn failed(&mut self, message: &str, reason: &str) -> End {

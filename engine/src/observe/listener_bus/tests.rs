@@ -185,3 +185,48 @@ fn closing_behind_a_hung_listener_drops_what_waits() {
     thread.join().unwrap();
     assert!(recorder.told().is_empty());
 }
+
+#[test]
+fn what_is_posted_while_the_bus_lingers_is_told_without_a_sign() {
+    let bus = ListenerBus::start().unwrap();
+    let (gate, has_entered, let_go) = Gate::new();
+    drop(let_go);
+    bus.add(gate);
+    for k in 0..5 {
+        bus.post(started(k));
+        has_entered.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn a_queue_that_fills_up_ends_the_lingering() {
+    let bus = ListenerBus::with_capacity(4).unwrap();
+    bus.add(Arc::new(Recorder::default()));
+    let bound = Instant::now() + PATIENCE;
+    let mut state = lock(&bus.shared.state);
+    while state.asleep != Asleep::Resting {
+        drop(state);
+        assert!(Instant::now() < bound, "it never rests");
+        thread::yield_now();
+        state = lock(&bus.shared.state);
+    }
+    state.asleep = Asleep::Lingering;
+    drop(state);
+    (1..=2).for_each(|k| bus.post(completed(k)));
+    assert_eq!(lock(&bus.shared.state).asleep, Asleep::Lingering, "half full");
+    bus.post(completed(3));
+    assert!(bus.wait_until_empty(PATIENCE));
+}
+
+#[test]
+fn an_event_that_nobody_listens_to_is_not_made() {
+    let bus = ListenerBus::start().unwrap();
+    bus.post_with(|| unreachable!("nobody listens"));
+    bus.add(Arc::new(Recorder::default()));
+    let mut made = 0;
+    bus.post_with(|| {
+        made += 1;
+        started(0)
+    });
+    assert_eq!(made, 1);
+}

@@ -57,6 +57,32 @@ fn a_tick_pushes_what_was_stored() {
 }
 
 #[test]
+fn a_cut_seals_what_was_stored_and_stays_in_the_interval() {
+    let (builder, tracker) = bed::<Records<u64>>(Config::new());
+    builder.tick(at(10));
+    assert!(builder.is_empty());
+    builder.store(&1).unwrap();
+    assert!(!builder.is_empty());
+    builder.cut();
+    assert!(builder.is_empty());
+    builder.store(&2).unwrap();
+    builder.tick(at(20));
+    assert_eq!(pushed::<Records<u64>>(&tracker, 100), [(10, vec![1]), (10, vec![2])]);
+}
+
+#[test]
+fn a_cut_does_not_wait_for_who_is_storing() {
+    let (builder, tracker) = bed::<Lines>(Config::new());
+    builder
+        .fill(8, |chunk| {
+            chunk.extend_from_slice(b"line\n");
+            builder.cut();
+        })
+        .unwrap();
+    assert!(!tracker.has_unallocated() && !builder.is_empty(), "it is left to the end of the interval");
+}
+
+#[test]
 fn blocks_are_named_by_the_beginning_of_their_interval() {
     let vectors: Vec<Value> = serde_json::from_str(SUITE).unwrap();
     let vector = vectors.iter().find(|vector| vector["name"] == "block ids").unwrap();
