@@ -10,7 +10,7 @@ use crate::shuffle::prefetch;
 /// 2. All entries are visited by running through a list without holes.
 /// 3. Removal shifts the slots behind it back (Knuth, TAOCP 3, algorithm 6.4R), so there are no tombstones, and a table whose
 ///    keys come and go for ever stays as fast as a new one. The last entry moves into the gap.
-/// 4. The list grows by a quarter, not to double: tables with millions of keys waste little.
+/// 4. The list grows by an eighth, not to double: tables with millions of keys waste little.
 #[derive(Clone)]
 pub(crate) struct KeyMap<K, V> {
     /// The hash above, the entry's place plus one below; 0 is empty. A power of two, at most three quarters full.
@@ -113,7 +113,7 @@ impl<K: Key, V> KeyMap<K, V> {
             self.resize((self.slots.len() * 2).max(SLOTS_MIN));
         }
         if place == self.entries.capacity() {
-            self.entries.reserve_exact(place / 4 + 4);
+            self.entries.reserve_exact(place / 8 + 4);
         }
         self.entries.push((key, value));
         self.occupy(u64::from(hash) << 32 | (place as u64 + 1));
@@ -135,7 +135,7 @@ impl<K: Key, V> KeyMap<K, V> {
         let entry = self.entries.swap_remove(place);
         if self.slots.len() > SLOTS_MIN && self.entries.len() * 8 < self.slots.len() {
             self.resize(self.slots.len() / 4);
-            self.entries.shrink_to(self.entries.len() / 4 * 5 + 4);
+            self.entries.shrink_to(self.entries.len() / 8 * 9 + 4);
         }
         entry
     }
