@@ -9,25 +9,27 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 use super::Text;
+use super::text::Alias;
 
 impl Text {
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn hash_long<H: Hasher>(&self, state: &mut H) {
-        state.write(self.as_bytes());
+        state.write(self.long_bytes());
         state.write_usize(self.len());
     }
+}
 
-    #[inline]
-    fn is_equal_long(&self, other: &Text) -> bool {
-        !self.is_inline() && !other.is_inline() && self.as_bytes() == other.as_bytes()
-    }
+/// Whether two texts with other bits are equal. (The arguments are no addresses, so that the texts can be in registers.)
+#[cold]
+#[inline(never)]
+fn is_equal_long(one: Alias<'_>, other: Alias<'_>) -> bool {
+    !one.is_inline() && !other.is_inline() && one.as_bytes() == other.as_bytes()
 }
 
 impl PartialEq for Text {
     #[inline]
     fn eq(&self, other: &Text) -> bool {
-        self.is_same_bits(other) || self.is_equal_long(other)
+        self.is_same_bits(other) || is_equal_long(self.alias(), other.alias())
     }
 }
 

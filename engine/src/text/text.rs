@@ -1,9 +1,9 @@
 //! The layout of [`Text`], and the few steps everything else is made of: make, cut, share, drop.
 #![expect(unsafe_code, reason = "reads one of three layouts, and bytes of counted chunks")]
 
-use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
-use std::{ptr, slice, str};
+use std::{fmt, hint, ptr, slice, str};
 
 use super::chunk::{self, Chunk, ChunkPtr, Header, PADDING};
 use super::window::{WINDOW, Window};
@@ -26,7 +26,7 @@ const WHOLE: u8 = 0x81;
 const GROWING: u8 = 0x82;
 
 /// `KEEP[n]` keeps the first `n` of sixteen bytes, as two halves.
-static KEEP: [[u64; 2]; 16] = {
+const KEEP: [[u64; 2]; 16] = {
     let mut keep = [[0; 2]; 16];
     let mut n = 0;
     while n < 16 {
@@ -66,6 +66,25 @@ pub struct Text {
 }
 
 const _: () = assert!(size_of::<Text>() == 16 && align_of::<Text>() == 8);
+
+/// A borrowed text that is not borrowed by its address, so that the one it stands for may be in registers.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Alias<'a> {
+    head: *const Header,
+    tail: u64,
+    lender: PhantomData<&'a Text>,
+}
+
+impl Deref for Alias<'_> {
+    type Target = Text;
+
+    #[inline(always)]
+    fn deref(&self) -> &Text {
+        // SAFETY: the fields of a text, which is there as long as this is; and nobody drops what is borrowed.
+        unsafe { &*ptr::from_ref(self).cast::<Text>() }
+    }
+}
 
 // SAFETY: the bytes are immutable, and the count of a chunk is atomic, credits being moved by their own thread only.
 unsafe impl Send for Text {}
@@ -143,7 +162,7 @@ impl Text {
     /// True when both are the same sixteen bytes, and so the same text.
     #[inline(always)]
     pub(super) fn is_same_bits(&self, other: &Text) -> bool {
-        ptr::eq(self.head, other.head) && self.tail == other.tail
+        (self.head.addr() ^ other.head.addr()) as u64 | (self.tail ^ other.tail) == 0
     }
 
     /// An inline text of the first `len` of sixteen bytes, given as two numbers.
@@ -153,12 +172,11 @@ impl Text {
     #[inline(always)]
     pub(super) unsafe fn inline([low, high]: [u64; 2], len: usize) -> Text {
         let [keep_low, keep_high] = KEEP[len & MAX_INLINE];
-        // The constant keeps no more than the table does; with it the compiler sees that the text will be inline.
-        let bytes_8_to_14 = high & keep_high & (u64::MAX >> 8);
-        Text {
-            head: ptr::without_provenance((low & keep_low) as usize),
-            tail: bytes_8_to_14 | (len as u64) << 56,
-        }
+        let tail = high & keep_high | (len as u64) << 56;
+        // SAFETY: the table has nothing for the last byte, and `len` is less than 128. With this the compiler sees that the text
+        // is inline.
+        unsafe { hint::assert_unchecked(tail as i64 >= 0) };
+        Text { head: ptr::without_provenance((low & keep_low) as usize), tail }
     }
 
     /// The text of `len` bytes of a frozen chunk.
@@ -235,6 +253,20 @@ impl Text {
         fill(chunk.spare_mut());
         chunk.advance(len);
         Ok(Text::whole(Chunk::into_ptr(chunk.freeze())))
+    }
+
+    /// The text of `len` bytes of a frozen chunk, from `start` on.
+    ///
+    /// # Safety
+    /// `len <= MAX_INLINE`, and the bytes are whole characters of a text in a frozen chunk.
+    #[inline(always)]
+    pub(super) unsafe fn short_of_frozen(start: *const u8, len: usize) -> Text {
+        const { assert!(PADDING >= 16) }
+        // SAFETY: the text is valid UTF-8, and its chunk is padded.
+        unsafe {
+            hint::assert_unchecked(len <= MAX_INLINE);
+            Text::inline(load_16(start), len)
+        }
     }
 
     /// The text of the bytes `start..end` of this one.
@@ -314,6 +346,26 @@ impl Text {
         // SAFETY: begins in the content of a chunk that `self` counts, and that is padded and frozen, or in an arena's
         // but ends before our end.
         unsafe { Window::load(self.long_start().add(at)) }
+    }
+
+    /// The first byte of a text in a frozen chunk, of which and behind which [`PADDING`] bytes may be read.
+    #[inline(always)]
+    pub(super) fn frozen_start(&self) -> Option<*const u8> {
+        matches!(self.tag(), SLICE | WHOLE).then(|| self.long_start())
+    }
+
+    /// The text as an argument that is passed in registers.
+    #[inline(always)]
+    pub(super) fn alias(&self) -> Alias<'_> {
+        Alias { head: self.head, tail: self.tail, lender: PhantomData }
+    }
+
+    /// The bytes of a long text, without its own address.
+    #[inline(always)]
+    pub(super) fn long_bytes(&self) -> &[u8] {
+        debug_assert!(!self.is_inline());
+        // SAFETY: `len` initialised bytes of a chunk that `self` counts and that nobody writes to while it does.
+        unsafe { slice::from_raw_parts(self.long_start(), self.len()) }
     }
 
     fn is_detached(&self) -> bool {

@@ -1,14 +1,16 @@
 //! Words between white space, found 64 bytes at a time.
 //!
-//! A window's mask has a bit for each byte of a word. Adding the lowest bit to the mask carries through the lowest run
-//! of bits: the carry comes to rest on the byte behind the word, and out of the mask when the word goes on in the next
-//! window. So a word costs a handful of steps without a branch that depends on its length.
+//! A window has a bit for each byte at which a word begins or behind which one has ended. These edges come in pairs, so a word
+//! costs a handful of steps without a branch that depends on its length. A word that goes on behind the window has no edges
+//! there, and the next window begins with it; so only a word that fills a whole window needs other treatment.
 #![expect(unsafe_code, reason = "cuts words between positions it has found")]
 
 use std::iter::FusedIterator;
+use std::ptr;
 
-use super::Text;
-use super::window::{WINDOW, first};
+use super::text::Alias;
+use super::window::{WINDOW, Window, first};
+use super::{MAX_INLINE, Text};
 
 /// Iterator of [`Text::split_whitespace`].
 pub type SplitWhitespace = Words<true>;
@@ -17,57 +19,161 @@ pub type SplitWhitespace = Words<true>;
 pub type SplitAsciiWhitespace = Words<false>;
 
 /// The words of a text, which it owns: between Unicode white space, or between ASCII white space only.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Words<const UNICODE: bool> {
     text: Text,
     len: usize,
+    /// The first byte of a text in a frozen chunk.
+    start: *const u8,
+    /// Words of up to this length are loaded from `start`: all that are inline, or none where there is no `start`.
+    short: usize,
     /// Where the current window starts.
     window: usize,
-    /// The bytes of the window that belong to words not delivered yet.
-    words: u64,
+    /// The first bytes of the window's words that are not delivered yet, and those behind them.
+    edges: u64,
+    /// Where the next window starts.
+    next: usize,
 }
+
+// SAFETY: `start` is an address in the chunk that `text` counts, and only read.
+unsafe impl<const UNICODE: bool> Send for Words<UNICODE> {}
+// SAFETY: as above.
+unsafe impl<const UNICODE: bool> Sync for Words<UNICODE> {}
 
 impl<const UNICODE: bool> Words<UNICODE> {
     #[inline]
     pub(super) fn new(text: Text) -> Self {
-        let len = text.len();
-        let words = if len > 0 { look::<UNICODE>(&text, len, 0) } else { 0 };
-        Words { text, len, window: 0, words }
+        let (start, short) = text.frozen_start().map_or((ptr::null(), 0), |start| (start, MAX_INLINE));
+        Words { len: text.len(), text, start, short, window: 0, edges: 0, next: 0 }
     }
 
-    /// Where the next word starts and ends.
+    /// Where the next word starts, and its length.
     #[inline(always)]
     fn next_range(&mut self) -> Option<(usize, usize)> {
-        while self.words == 0 {
-            if self.len - self.window <= WINDOW {
+        if self.edges == 0 {
+            self.look();
+            if self.edges == 0 {
                 return None;
             }
-            self.window += WINDOW;
-            self.words = look::<UNICODE>(&self.text, self.len, self.window);
         }
-        let start = self.window + self.words.trailing_zeros() as usize;
-        let lowest = self.words & self.words.wrapping_neg();
-        let carried = self.words.wrapping_add(lowest);
-        if carried == 0 {
-            let end;
-            (end, self.window, self.words) =
-                end_of_crossing_word::<UNICODE>(&self.text, self.len, self.window);
-            return Some((start, end));
+        let start = self.edges.trailing_zeros() as usize;
+        let ends = without_lowest(self.edges);
+        self.edges = without_lowest(ends);
+        if ends == 0 {
+            self.next = end_of_long_word::<UNICODE>(self.text.alias(), self.len, self.window);
+            return Some((self.window, self.next - self.window));
         }
-        self.words &= carried;
-        Some((start, self.window + carried.trailing_zeros() as usize))
+        Some((self.window + start, ends.trailing_zeros() as usize - start))
+    }
+
+    /// Goes to the next window with a word, if there is one.
+    #[inline(always)]
+    fn look(&mut self) {
+        if self.next < self.len {
+            (self.window, self.edges) = if self.short > 0 {
+                // SAFETY: `short` says that this is the start of a text in a frozen chunk.
+                unsafe { find_plain_words::<UNICODE>(self.start, self.len, self.next, self.text.alias()) }
+            } else {
+                find_words::<UNICODE>(self.text.alias(), self.next)
+            };
+            self.next = self.window + (WINDOW - self.edges.leading_zeros() as usize);
+        }
     }
 
     #[inline(always)]
-    fn word(&self, (start, end): (usize, usize)) -> Text {
+    fn word(&self, (start, len): (usize, usize)) -> Text {
+        if len <= self.short {
+            // SAFETY: `short` says that this is a text in a frozen chunk; the range is whole characters of it.
+            return unsafe { Text::short_of_frozen(self.start.add(start), len) };
+        }
         // SAFETY: a range of the text, between white space characters or the text's ends.
-        unsafe { self.text.part(start, end) }
+        unsafe { part(self.text.alias(), start, start + len) }
     }
 }
 
-/// The bytes of words in a window. (This and the next take no `&mut Words`, so that the state of a loop over words is
-/// kept in registers.)
+/// `bits` without the lowest one.
+#[inline(always)]
+fn without_lowest(bits: u64) -> u64 {
+    bits & bits.wrapping_sub(1)
+}
+
+/// The first window from `at` on in which a word is whole, and the edges of those that are; or the first in which one goes from
+/// end to end, and an edge at its beginning only. At the end of the text, no edges.
+///
+/// (This and the next take no `&Words`, so that the state of a loop over words is kept in registers.)
 #[inline(never)]
+fn find_words<const UNICODE: bool>(text: Alias<'_>, mut at: usize) -> (usize, u64) {
+    let len = text.len();
+    while at < len {
+        match whole_words(look::<UNICODE>(&text, len, at)) {
+            Ok(edges) => return (at, edges),
+            Err(skip) => at += skip,
+        }
+    }
+    (len, 0)
+}
+
+/// [`find_words`] of a text in a frozen chunk, which stays here while it sees nothing but printable ASCII.
+///
+/// # Safety
+/// `start` and `len` are those of `text`.
+#[inline(never)]
+unsafe fn find_plain_words<const UNICODE: bool>(
+    start: *const u8,
+    len: usize,
+    mut at: usize,
+    text: Alias<'_>,
+) -> (usize, u64) {
+    while at < len {
+        // SAFETY: `at` is before the end, and the chunk is padded.
+        let window = unsafe { Window::load(start.add(at)) };
+        let ours = first(len - at);
+        if window.non_ascii_or_control() & ours != 0 {
+            return find_words::<UNICODE>(text, at);
+        }
+        match whole_words(!window.equal(b' ') & ours) {
+            Ok(edges) => return (at, edges),
+            Err(skip) => at += skip,
+        }
+    }
+    (len, 0)
+}
+
+/// The edges of the words that do not go on behind the window, of whose bytes `words` has the bits; if there are none, how far
+/// it is to where the next word may begin. (A word from end to end has the edge at its beginning.)
+#[inline(always)]
+fn whole_words(words: u64) -> Result<u64, usize> {
+    let cut = words.leading_ones();
+    let whole = if words == !0 { words } else { words << cut >> cut };
+    if whole == 0 { Err(WINDOW - cut as usize) } else { Ok(whole ^ whole << 1) }
+}
+
+/// Where a word ends that has the whole window from `at`.
+#[cold]
+#[inline(never)]
+fn end_of_long_word<const UNICODE: bool>(text: Alias<'_>, len: usize, mut at: usize) -> usize {
+    while at < len {
+        let words = look::<UNICODE>(&text, len, at);
+        if words != !0 {
+            return at + words.trailing_ones() as usize;
+        }
+        at += WINDOW;
+    }
+    len
+}
+
+/// The part of a text that is not a short one of a frozen chunk.
+///
+/// # Safety
+/// As for [`Text::part`].
+#[inline(never)]
+unsafe fn part(text: Alias<'_>, start: usize, end: usize) -> Text {
+    // SAFETY: the caller's promise.
+    unsafe { text.part(start, end) }
+}
+
+/// The bytes of words in the window from `at`.
+#[inline(always)]
 fn look<const UNICODE: bool>(text: &Text, len: usize, at: usize) -> u64 {
     let window = text.window(at);
     let mut spaces = window.ascii_space();
@@ -77,26 +183,9 @@ fn look<const UNICODE: bool>(text: &Text, len: usize, at: usize) -> u64 {
     !spaces & first(len - at)
 }
 
-/// Where a word ends that goes on behind a window; with the window where that is and what is left there.
-#[inline(never)]
-fn end_of_crossing_word<const UNICODE: bool>(
-    text: &Text,
-    len: usize,
-    mut window: usize,
-) -> (usize, usize, u64) {
-    while len - window > WINDOW {
-        window += WINDOW;
-        let words = look::<UNICODE>(text, len, window);
-        if words != !0 {
-            let end = words.trailing_ones();
-            return (window + end as usize, window, words >> end << end);
-        }
-    }
-    (len, window, 0)
-}
-
 /// The bytes of a window that belong to white space outside of ASCII; `leads` are those that may begin such a character.
 /// One that began in the window before has its last bytes in this one.
+#[inline(never)]
 fn unicode_spaces(text: &[u8], window: usize, leads: u64) -> u64 {
     let mut spaces = 0;
     for back in 1..=window.min(2) {
@@ -151,8 +240,16 @@ impl<const UNICODE: bool> Iterator for Words<UNICODE> {
 
 impl<const UNICODE: bool> FusedIterator for Words<UNICODE> {}
 
+impl<const UNICODE: bool> Clone for Words<UNICODE> {
+    fn clone(&self) -> Self {
+        let Words { window, edges, next, .. } = *self;
+        Words { window, edges, next, ..Words::new(self.text.clone()) } // which may have copied the text
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::detached;
     use super::super::testing::texts_of;
     use super::*;
 
@@ -199,6 +296,50 @@ mod tests {
         let text = Text::from(&value);
         assert_eq!(text.split_whitespace().collect::<Vec<_>>(), value.split_whitespace().collect::<Vec<_>>());
         assert_eq!(text.split(',').collect::<Vec<_>>(), value.split(',').collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_clone_goes_on_where_the_iterator_is_also_when_it_copies() {
+        let value = "these are words, some-that-are-too-long-to-be-inline and some that are not".repeat(3);
+        for text in texts_of(&value) {
+            let expected: Vec<&str> = value.split_whitespace().collect();
+            for n in 0..=expected.len() {
+                let mut words = text.split_whitespace();
+                words.by_ref().take(n).for_each(drop);
+                let (clone, copy) = (words.clone(), detached(|| words.clone()));
+                drop(words);
+                assert_eq!(clone.collect::<Vec<_>>(), expected[n..]);
+                assert_eq!(copy.collect::<Vec<_>>(), expected[n..]);
+            }
+        }
+    }
+
+    /// [`whole_words`] bit by bit: the edges, and where to look next if there are none.
+    fn plain_whole_words(words: u64) -> (u64, usize) {
+        let is_word = |i: usize| i < 64 && words >> i & 1 == 1;
+        if words == !0 {
+            return (1, 0);
+        }
+        let end = (0..64).rev().find(|i| !is_word(*i)).map_or(0, |i| i + 1);
+        let edge = |i: &usize| *i < end && is_word(*i) != (*i > 0 && is_word(*i - 1));
+        ((0..64).filter(edge).fold(0, |edges, i| edges | 1 << i), end)
+    }
+
+    #[test]
+    fn edges_are_those_of_the_words_that_end_in_the_window() {
+        let mut random = 0x9e37_79b9_7f4a_7c15u64;
+        let mut masks =
+            vec![0, 1, !0, !0 << 1, !0 >> 1, 1 << 63, 0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa];
+        for _ in 0..10_000 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            masks.extend([random, random | random << 1, random | random >> 3 | !0 << (random % 64)]);
+        }
+        for words in masks {
+            let (edges, skip) = plain_whole_words(words);
+            assert_eq!(whole_words(words), if edges == 0 { Err(skip) } else { Ok(edges) }, "{words:#066b}");
+        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub(super) fn first(len: usize) -> u64 {
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
     use std::arch::x86_64::{
-        __m128i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
-        _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        __m128i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8,
+        _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
     };
 
     /// Sixty-four bytes in four registers.
@@ -89,6 +89,12 @@ mod x86_64 {
             a.or(b).or(c.or(d)).high_bits() != 0
         }
 
+        /// Which bytes are not ASCII, or control characters from 0 to 31.
+        #[inline(always)]
+        pub(in super::super) fn non_ascii_or_control(self) -> u64 {
+            self.mask(|bytes| bytes.is_below(b' ' as i8))
+        }
+
         #[inline(always)]
         fn mask(self, is_of_kind: impl Fn(Bytes) -> Bytes) -> u64 {
             let [a, b, c, d] = self.0.map(|bytes| u64::from(is_of_kind(bytes).high_bits()));
@@ -125,6 +131,13 @@ mod x86_64 {
         fn equal(self, byte: u8) -> Self {
             // SAFETY: SSE2.
             Bytes(unsafe { _mm_cmpeq_epi8(self.0, Self::splat(byte).0) })
+        }
+
+        /// `byte < limit`, as signed numbers: those that are not ASCII are negative.
+        #[inline(always)]
+        fn is_below(self, limit: i8) -> Self {
+            // SAFETY: SSE2.
+            Bytes(unsafe { _mm_cmpgt_epi8(Self::splat(limit as u8).0, self.0) })
         }
 
         /// `low <= byte <= high`: moved down by `low`, such a byte is its own minimum with the range's width.
@@ -199,6 +212,11 @@ mod portable {
             !self.0.is_ascii()
         }
 
+        /// Which bytes are not ASCII, or control characters from 0 to 31.
+        pub(in super::super) fn non_ascii_or_control(self) -> u64 {
+            self.mask(|b| !(b' '..=0x7f).contains(&b))
+        }
+
         fn mask(self, is_of_kind: impl Fn(u8) -> bool) -> u64 {
             self.0.iter().rev().fold(0, |mask, &b| mask << 1 | u64::from(is_of_kind(b)))
         }
@@ -223,6 +241,8 @@ mod tests {
                 assert_eq!(fast.ascii_space(), slow.ascii_space(), "{byte:#x}");
                 assert_eq!(fast.unicode_space_lead(), slow.unicode_space_lead(), "{byte:#x}");
                 assert_eq!(fast.has_non_ascii(), slow.has_non_ascii());
+                assert_eq!(fast.non_ascii_or_control(), slow.non_ascii_or_control());
+                assert_eq!(slow.non_ascii_or_control() != 0, !(32..128).contains(&byte));
                 assert_eq!(slow.ascii_space() != 0, char::from(byte).is_whitespace() && byte.is_ascii());
             }
         }
