@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-use ahash::RandomState;
 use millstream_engine::Result;
-use millstream_engine::job::{Job, Stage, Task};
+use millstream_engine::job::{Job, KeyHashing, Stage, Task};
 use millstream_engine::rdd::{Data, Flow, Key, Memo, Rdd};
 use millstream_engine::text::detached;
 
@@ -12,7 +11,7 @@ use crate::join::{JoinKind, with_each};
 /// The static side of [`join_rdd`](crate::JoinStreamOps::join_rdd): a hash table of an RDD, made once for all batches.
 pub struct Lookup<S, K, W> {
     rdd: S,
-    table: Memo<HashMap<K, Vec<W>, RandomState>>,
+    table: Memo<HashMap<K, Vec<W>, KeyHashing>>,
 }
 
 impl<K: Key, W: Data, S: Rdd<Item = (K, W)>> Lookup<S, K, W> {
@@ -21,7 +20,7 @@ impl<K: Key, W: Data, S: Rdd<Item = (K, W)>> Lookup<S, K, W> {
     }
 
     /// The table outlives the batch that makes it, so its texts must not hold the blocks they were read from.
-    fn load(&self, job: &Job) -> Result<HashMap<K, Vec<W>, RandomState>> {
+    fn load(&self, job: &Job) -> Result<HashMap<K, Vec<W>, KeyHashing>> {
         self.rdd.prepare(job)?;
         let executor = self.rdd.executor();
         let stage =
@@ -34,7 +33,7 @@ impl<K: Key, W: Data, S: Rdd<Item = (K, W)>> Lookup<S, K, W> {
             });
             pairs
         })?;
-        let mut table: HashMap<K, Vec<W>, RandomState> = HashMap::with_hasher(executor.hasher().clone());
+        let mut table: HashMap<K, Vec<W>, KeyHashing> = HashMap::with_hasher(executor.hasher().clone());
         for (key, value) in parts.into_iter().flatten() {
             table.entry(key).or_default().push(value);
         }

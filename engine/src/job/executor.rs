@@ -1,12 +1,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use ahash::RandomState;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::task::{Job, Task};
-use super::{current, panics};
+use super::{KeyHashing, current, panics};
 use crate::config::Config;
 use crate::text::{self, ChunkPool};
 use crate::{Error, Result};
@@ -19,7 +18,7 @@ struct Inner {
     config: Config,
     /// The master's threads; asking the system anew reads several files.
     all_threads: usize,
-    hasher: RandomState,
+    hasher: KeyHashing,
     chunks: ChunkPool,
     /// Cores that receivers occupy; set once, before the first task.
     receivers: AtomicUsize,
@@ -46,8 +45,8 @@ impl Executor {
     /// An executor for `config`; its threads start with the first stage that needs them.
     pub fn new(config: &Config) -> Self {
         let hasher = match config.hash_seed {
-            Some(seed) => RandomState::with_seed(seed as usize),
-            None => RandomState::new(),
+            Some(seed) => KeyHashing::with_seed(seed),
+            None => KeyHashing::random(),
         };
         Executor(Arc::new(Inner {
             config: config.clone(),
@@ -71,7 +70,7 @@ impl Executor {
     }
 
     /// The hash function of every shuffle of this process.
-    pub fn hasher(&self) -> &RandomState {
+    pub fn hasher(&self) -> &KeyHashing {
         &self.0.hasher
     }
 

@@ -2,9 +2,11 @@
 
 pub(crate) mod current;
 mod executor;
+mod hasher;
 mod panics;
 mod task;
 
 pub use executor::{Executor, Stage};
+pub use hasher::{KeyHasher, KeyHashing};
 pub(crate) use panics::catch;
 pub use task::{Flow, Job, Task};

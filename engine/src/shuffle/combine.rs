@@ -4,14 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use super::Shuffle;
 use super::table::{Part, Table};
 use crate::Result;
-use crate::job::{Executor, Job, Stage};
+use crate::job::{Executor, Job, KeyHashing, Stage};
 use crate::rdd::{Data, Key};
 
 /// Combines the values of each key: Spark's `combineByKey` with map-side combine, on which every keyed aggregation stands.
 pub struct Combine<V, C, Create, Update, Merge> {
     name: &'static str,
     partitions: usize,
-    hasher: ahash::RandomState,
+    hasher: KeyHashing,
     create: Create,
     update: Update,
     merge: Merge,

@@ -15,12 +15,10 @@
 //! by value; and the prefetch.
 #![allow(unsafe_code)]
 
-use std::hash::{BuildHasher, Hasher};
 use std::mem::{self, ManuallyDrop};
 use std::ptr;
 
-use ahash::RandomState;
-
+use crate::job::KeyHashing;
 use crate::rdd::Key;
 use crate::text;
 
@@ -46,7 +44,7 @@ pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
     /// Has room for [`QUEUE`] records and holds fewer between two calls.
     waiting: Vec<Waiting<K, V>>,
-    hasher: RandomState,
+    hasher: KeyHashing,
 }
 
 /// A record whose slot is being fetched.
@@ -114,18 +112,15 @@ const LARGE_SLOTS: usize = (1 << 16) - 1;
 const KEYS_MAX: usize = u32::MAX as usize - 1;
 
 impl<K: Key, V, C> Table<K, V, C> {
-    pub(super) fn new(partitions: usize, hasher: RandomState) -> Self {
+    pub(super) fn new(partitions: usize, hasher: KeyHashing) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
         Table { parts, waiting: Vec::with_capacity(QUEUE), hasher }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
     #[inline(always)]
-    #[expect(clippy::manual_hash_one, reason = "ahash's own is not inlined")]
     pub(super) fn upsert(&mut self, key: K, value: V, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
-        let mut hasher = self.hasher.build_hasher();
-        key.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = self.hasher.hash_one(&key);
         let part = partition_of(hash, self.parts.len());
         // SAFETY: `partition_of` stays below the number of parts.
         let home = unsafe { self.parts.get_unchecked_mut(part) };
@@ -404,7 +399,7 @@ mod tests {
     use super::*;
 
     fn table<V, C>(partitions: usize) -> Table<String, V, C> {
-        Table::new(partitions, RandomState::with_seed(7))
+        Table::new(partitions, KeyHashing::with_seed(7))
     }
 
     fn pairs<V, C: Ord>(table: Table<String, V, C>) -> Vec<(String, C)> {
@@ -449,7 +444,7 @@ mod tests {
         let part = |keys: &[&str]| {
             let mut part = Part::default();
             for key in keys {
-                let hash = RandomState::with_seed(7).hash_one(key) as u32;
+                let hash = KeyHashing::with_seed(7).hash_one(key) as u32;
                 part.insert(hash, &(*key).to_owned(), vec![Arc::clone(&token)]);
             }
             part
@@ -489,7 +484,7 @@ mod tests {
 
     #[test]
     fn partitions_are_in_range_and_all_used() {
-        let hasher = RandomState::with_seed(1);
+        let hasher = KeyHashing::with_seed(1);
         let mut seen = [0; 7];
         for i in 0..7_000u64 {
             seen[partition_of(hasher.hash_one(i), 7)] += 1;

@@ -1,0 +1,260 @@
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::mem;
+
+use ahash::{AHasher, RandomState};
+
+/// The hash function of every shuffle of a process, with the process's random seed.
+///
+/// It is ahash, but for what writes numbers of sixteen bytes only, as a short [`Text`](crate::text::Text) does. Of these, the two
+/// halves, each mixed with a secret half of the seed, are multiplied, and the halves of the product are laid over each other, so
+/// that all bits of the number bear on all bits of the result. That alone hashes numbers with a pattern badly with one seed in
+/// fifty; a multiplication by a constant mends it, whose upper half, the better one, becomes the lower half of the hash. ahash does
+/// the first step too, and then twice as much.
+///
+/// ```
+/// use millstream_engine::job::KeyHashing;
+///
+/// let (one, other) = (KeyHashing::with_seed(1), KeyHashing::with_seed(2));
+/// assert_eq!(one.hash_one("key"), KeyHashing::with_seed(1).hash_one("key"));
+/// assert_ne!(one.hash_one("key"), other.hash_one("key"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeyHashing {
+    seeds: [u64; 2],
+    ahash: RandomState,
+}
+
+impl KeyHashing {
+    /// Hashes as no other process does.
+    pub fn random() -> Self {
+        KeyHashing::from(RandomState::new())
+    }
+
+    /// Hashes as everyone with the same seed does.
+    pub fn with_seed(seed: u64) -> Self {
+        KeyHashing::from(RandomState::with_seed(seed as usize))
+    }
+
+    /// The hash of `key`.
+    #[inline(always)]
+    #[expect(clippy::manual_hash_one, reason = "the provided one may not be inlined")]
+    pub fn hash_one<K: Hash>(&self, key: K) -> u64 {
+        let mut hasher = self.build_hasher();
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl From<RandomState> for KeyHashing {
+    fn from(ahash: RandomState) -> Self {
+        KeyHashing { seeds: [ahash.hash_one(0u8), ahash.hash_one(1u8)], ahash }
+    }
+}
+
+impl BuildHasher for KeyHashing {
+    type Hasher = KeyHasher;
+
+    #[inline(always)]
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher { seeds: self.seeds, folded: 0, ahash: self.ahash.build_hasher(), is_mixed: false }
+    }
+}
+
+/// What [`KeyHashing`] hashes a key with.
+#[derive(Clone, Debug)]
+pub struct KeyHasher {
+    seeds: [u64; 2],
+    /// The hash of the numbers of sixteen bytes that were written last, one behind the other; 0 when there were none.
+    folded: u64,
+    /// Has all that was written before them.
+    ahash: AHasher,
+    /// Whether there was anything before them.
+    is_mixed: bool,
+}
+
+impl KeyHasher {
+    /// Has ahash take what was written, and what is written next.
+    #[inline(always)]
+    fn mixed(&mut self) -> &mut AHasher {
+        self.is_mixed = true;
+        if self.folded != 0 {
+            self.ahash.write_u64(mem::take(&mut self.folded));
+        }
+        &mut self.ahash
+    }
+}
+
+/// The golden ratio in 64 bits, odd: its multiples are spread evenly.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Not inlined, and no `&mut self`: a hasher whose address is nowhere known is kept in registers.
+#[inline(never)]
+fn with_bytes(mut ahash: AHasher, bytes: &[u8]) -> AHasher {
+    ahash.write(bytes);
+    ahash
+}
+
+impl Hasher for KeyHasher {
+    #[inline(always)]
+    fn write_u128(&mut self, number: u128) {
+        let (low, high) = (number as u64, (number >> 64) as u64);
+        let product = u128::from(low ^ self.seeds[0] ^ self.folded) * u128::from(high ^ self.seeds[1]);
+        self.folded = product as u64 ^ (product >> 64) as u64;
+    }
+
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) {
+        let ahash = self.mixed().clone();
+        self.ahash = with_bytes(ahash, bytes);
+    }
+
+    #[inline(always)]
+    fn write_u8(&mut self, number: u8) {
+        self.mixed().write_u8(number);
+    }
+
+    #[inline(always)]
+    fn write_u16(&mut self, number: u16) {
+        self.mixed().write_u16(number);
+    }
+
+    #[inline(always)]
+    fn write_u32(&mut self, number: u32) {
+        self.mixed().write_u32(number);
+    }
+
+    #[inline(always)]
+    fn write_u64(&mut self, number: u64) {
+        self.mixed().write_u64(number);
+    }
+
+    #[inline(always)]
+    fn write_usize(&mut self, number: usize) {
+        self.mixed().write_usize(number);
+    }
+
+    #[inline(always)]
+    fn finish(&self) -> u64 {
+        if self.is_mixed {
+            self.clone().mixed().finish()
+        } else {
+            self.folded.wrapping_mul(SPREAD).rotate_left(32)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    /// Words of all kinds that short texts are: numbers, letters, one letter often, the same beginning, the same end, zero bytes.
+    fn families() -> Vec<Vec<Text>> {
+        let letters =
+            |n: u32| -> String { (0..4).map(|i| char::from(b'a' + (n >> (4 * i) & 15) as u8)).collect() };
+        let family = |word: &dyn Fn(u32) -> String| (0..1 << 13).map(|n| Text::from(word(n))).collect();
+        vec![
+            family(&|n| n.to_string()),
+            family(&letters),
+            family(&|n| format!("10.0.{}.{}", n >> 8, n & 255)),
+            family(&|n| format!("{:015}", n)),
+            family(&|n| format!("{:\u{0}<8}{n}", letters(n))),
+            family(&|n| format!("{:x<15}", letters(n))),
+            family(&|n| format!("u{n}-eu-west")),
+        ]
+    }
+
+    /// How far the numbers of hits of `places` are from those of random places: 1 is right.
+    fn spread(hits: &[u32], texts: usize) -> f64 {
+        let expected = texts as f64 / hits.len() as f64;
+        let squares: f64 = hits.iter().map(|n| (f64::from(*n) - expected).powi(2)).sum();
+        squares / expected / (hits.len() - 1) as f64
+    }
+
+    #[test]
+    fn the_bits_that_tables_and_partitions_use_are_spread_evenly() {
+        let families = families();
+        for seed in 0..10 {
+            let hashing = KeyHashing::with_seed(seed);
+            for texts in &families {
+                let hashes: Vec<u64> = texts.iter().map(|text| hashing.hash_one(text)).collect();
+                for (from, bits) in [(0, 8), (0, 12), (10, 10), (20, 12), (54, 10)] {
+                    let mut hits = vec![0; 1 << bits];
+                    for hash in &hashes {
+                        hits[(hash >> from) as usize & ((1 << bits) - 1)] += 1;
+                    }
+                    let spread = spread(&hits, texts.len());
+                    assert!(spread < 1.5, "{spread} at bit {from} of {:?} with seed {seed}", texts[99]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_texts_have_the_same_hash() {
+        let hashing = KeyHashing::with_seed(3);
+        let texts: std::collections::HashSet<Text> = families().into_iter().flatten().collect();
+        let hashes: std::collections::HashSet<u64> =
+            texts.iter().map(|text| hashing.hash_one(text)).collect();
+        assert_eq!(hashes.len(), texts.len());
+    }
+
+    #[test]
+    fn each_bit_of_a_number_bears_on_all_bits_of_its_hash() {
+        let mut changes = [[0u32; 64]; 128];
+        for seed in 0..400 {
+            let hashing = KeyHashing::with_seed(seed);
+            let number = u128::from(hashing.hash_one("low")) << 64 | u128::from(hashing.hash_one("high"));
+            for (bit, changes) in changes.iter_mut().enumerate() {
+                let change = hashing.hash_one(number) ^ hashing.hash_one(number ^ 1 << bit);
+                changes.iter_mut().enumerate().for_each(|(i, n)| *n += (change >> i & 1) as u32);
+            }
+        }
+        // Of 400 throws of a coin, one in 10^15 has fewer than 120 or more than 280 heads.
+        assert!(changes.as_flattened().iter().all(|n| (120..=280).contains(n)));
+    }
+
+    #[test]
+    fn texts_that_collide_with_one_seed_do_not_with_another() {
+        let (one, other) = (KeyHashing::with_seed(1), KeyHashing::with_seed(2));
+        let same_slot = |text: &Text| one.hash_one(text) & 0x3ff == 0;
+        let texts: Vec<Text> = families().into_iter().flatten().filter(same_slot).collect();
+        let mut slots: Vec<u64> = texts.iter().map(|text| other.hash_one(text) & 0x3ff).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        assert!(texts.len() > 15 && slots.len() * 10 > texts.len() * 9, "{} of {}", slots.len(), texts.len());
+    }
+
+    #[test]
+    fn all_that_is_written_counts_and_its_order() {
+        let hashing = KeyHashing::with_seed(5);
+        let (a, b, long) = (Text::from("a"), Text::from("b"), Text::from("longer than fifteen bytes"));
+        let hashes = [
+            hashing.hash_one((&a, &b)),
+            hashing.hash_one((&b, &a)),
+            hashing.hash_one(&a),
+            hashing.hash_one((&a, 1u8)),
+            hashing.hash_one((1u8, &a)),
+            hashing.hash_one((&a, 1u8, &b)),
+            hashing.hash_one((&b, 1u8, &a)),
+            hashing.hash_one((&a, &long)),
+            hashing.hash_one((&long, &a)),
+            hashing.hash_one(&long),
+            hashing.hash_one("a"),
+            hashing.hash_one(()),
+        ];
+        for (i, one) in hashes.iter().enumerate() {
+            assert!(hashes[..i].iter().all(|other| one != other), "{i}");
+        }
+    }
+
+    #[test]
+    fn what_writes_no_sixteen_bytes_is_hashed_by_ahash() {
+        let (hashing, ahash) = (KeyHashing::with_seed(9), RandomState::with_seed(9));
+        assert_eq!(hashing.hash_one(7u64), ahash.hash_one(7u64));
+        assert_eq!(
+            hashing.hash_one((1u8, 2u16, 3u32, 4usize, "five")),
+            ahash.hash_one((1u8, 2u16, 3u32, 4usize, "five"))
+        );
+    }
+}
