@@ -1,4 +1,4 @@
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::KeyMap;
 use crate::rdd::{Data, Key};
@@ -106,14 +106,14 @@ impl<K: Key, S: Data> Bucket<K, S> {
     }
 
     /// Takes the key at `place` out; the last one moves there.
-    pub(super) fn remove(&mut self, place: usize, hasher: &RandomState) -> Gone<K, S> {
+    pub(super) fn remove(&mut self, place: usize, hasher: &KeyHashing) -> Gone<K, S> {
         let (key, state) = self.map.remove(place, |key| hasher.hash_one(key) as u32);
         let stamp = (!self.stamps.is_empty()).then(|| self.stamps.swap_remove(place));
         Gone { place, key, state, stamp }
     }
 
     /// Undoes the last [`remove`](Self::remove) that is not undone.
-    pub(super) fn put_back(&mut self, gone: Gone<K, S>, hasher: &RandomState) {
+    pub(super) fn put_back(&mut self, gone: Gone<K, S>, hasher: &KeyHashing) {
         let Gone { place, key, state, stamp } = gone;
         self.map.put_back(place, key, state, |key| hasher.hash_one(key) as u32);
         if let Some(stamp) = stamp {

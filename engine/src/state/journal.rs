@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::bucket::{Bucket, Gone, Stamp};
 use crate::rdd::{Data, Key};
@@ -48,7 +48,7 @@ impl<K: Key, S: Data> Journal<K, S> {
     }
 
     /// Makes the buckets what they were before the first change.
-    pub(super) fn undo(&mut self, buckets: &mut [Arc<Bucket<K, S>>], hasher: &RandomState) {
+    pub(super) fn undo(&mut self, buckets: &mut [Arc<Bucket<K, S>>], hasher: &KeyHashing) {
         while let Some(undo) = self.0.pop() {
             undo.apply(buckets, hasher);
         }
@@ -68,7 +68,7 @@ impl<K: Key, S: Data> Undo<K, S> {
     }
 
     /// A bucket that a step has touched is not shared, so nothing is copied here.
-    fn apply(self, buckets: &mut [Arc<Bucket<K, S>>], hasher: &RandomState) {
+    fn apply(self, buckets: &mut [Arc<Bucket<K, S>>], hasher: &KeyHashing) {
         let touched = Arc::make_mut(&mut buckets[self.bucket()]);
         match self {
             Undo::Touched { before, .. } => touched.changed = before,

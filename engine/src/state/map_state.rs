@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::function::{StateFunction, Turn, Waiting};
 use super::store::Store;
@@ -18,7 +18,7 @@ use crate::{Result, Time};
 pub(crate) struct MapState<K: Key, V, S: Data, E> {
     store: Store<K, S>,
     function: Arc<dyn StateFunction<K, V, S, E>>,
-    hasher: RandomState,
+    hasher: KeyHashing,
     /// Whether somebody reads snapshots.
     shows_states: Arc<AtomicBool>,
 }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::bucket::{Bucket, Stamp};
 use super::journal::{AllButSome, Journal, Undo};
@@ -17,7 +17,7 @@ pub(super) struct Part<K, S> {
     buckets: Vec<Arc<Bucket<K, S>>>,
     /// The number of the first bucket.
     first: usize,
-    hasher: RandomState,
+    hasher: KeyHashing,
     keys: usize,
     /// In so many batches without a record a key times out.
     span: Option<u32>,
@@ -95,7 +95,7 @@ fn keys_in<K: Key, S: Data>(buckets: &[Arc<Bucket<K, S>>]) -> usize {
 }
 
 impl<K: Key, S: Data> Part<K, S> {
-    pub(super) fn new(partition: usize, partitions: usize, hasher: &RandomState, span: Option<u32>) -> Self {
+    pub(super) fn new(partition: usize, partitions: usize, hasher: &KeyHashing, span: Option<u32>) -> Self {
         let own = buckets_of(partition, partitions);
         Part {
             buckets: Self::empty(own.len()),
@@ -125,7 +125,7 @@ impl<K: Key, S: Data> Part<K, S> {
         &self.buckets
     }
 
-    pub(super) fn hasher(&self) -> &RandomState {
+    pub(super) fn hasher(&self) -> &KeyHashing {
         &self.hasher
     }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::groups::Arrived;
 use super::key_updates::KeyUpdates;
@@ -21,7 +21,7 @@ use crate::{Result, Time};
 pub(crate) struct UpdateState<K: Key, V, S: Data> {
     store: Store<K, S>,
     kind: UpdateKind<K, V, S>,
-    hasher: RandomState,
+    hasher: KeyHashing,
     /// Whether there was a batch, or an initial state, and so there are keys to be asked for.
     has_begun: AtomicBool,
 }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::live::Live;
 use super::{EntryRef, PaneEntry, Sliding, Span};
@@ -22,7 +22,7 @@ where
     sliding: S,
     /// Once it has held something, it is never empty again: the last key that left stays, with what it came to.
     sticky: bool,
-    hasher: RandomState,
+    hasher: KeyHashing,
     executor: Executor,
     /// The most keys of all partitions together; 0 is no limit.
     max_keys: usize,

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 
 use super::keys::fetch;
 use super::{Chain, EntryRef, Keys, Pane, PaneEntry, Sliding};
@@ -75,7 +75,7 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
     }
 
     /// Takes the keys of the first `panes` panes out of the index; the panes stay until they are [dropped](Self::drop_panes).
-    pub(crate) fn leave_panes(&mut self, sliding: &S, panes: usize, hasher: &RandomState, sticky: bool) {
+    pub(crate) fn leave_panes(&mut self, sliding: &S, panes: usize, hasher: &KeyHashing, sticky: bool) {
         for gone in 0..panes {
             let mut keys = Keys { index: &mut self.index, panes: &self.panes, gone };
             sliding.before_leaving(&mut self.beside, &mut keys);
@@ -94,7 +94,7 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
         sliding: &S,
         entries: &[PaneEntry<K, V>],
         index: usize,
-        hasher: &RandomState,
+        hasher: &KeyHashing,
         sticky: bool,
     ) {
         let entry = &entries[index];

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::RandomState;
+use crate::job::KeyHashing;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,12 +10,12 @@ use crate::state::Snapshot;
 
 /// One of two partitions.
 fn part(span: Option<u32>) -> Part<u64, u64> {
-    Part::new(0, 2, &RandomState::with_seed(3), span)
+    Part::new(0, 2, &KeyHashing::with_seed(3), span)
 }
 
 /// The keys that belong to the partition of [`part`].
 fn keys() -> impl Iterator<Item = u64> {
-    let hasher = RandomState::with_seed(3);
+    let hasher = KeyHashing::with_seed(3);
     (0..).filter(move |key| bucket_of(hasher.hash_one(key)) < BUCKETS / 2)
 }
 
@@ -211,7 +211,7 @@ fn every_bucket_has_one_partition() {
 
 #[test]
 fn a_million_numbers_take_less_than_two_and_a_half_times_their_size() {
-    let mut part: Part<u64, u64> = Part::new(0, 1, &RandomState::with_seed(3), None);
+    let mut part: Part<u64, u64> = Part::new(0, 1, &KeyHashing::with_seed(3), None);
     let mut sizes = BTreeMap::new();
     for key in 1..=1_000_000u64 {
         let hash = part.hasher().hash_one(key);
