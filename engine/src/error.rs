@@ -66,6 +66,9 @@ pub enum Error {
     /// A record could not be encoded or decoded.
     #[error("codec: {0}")]
     Codec(String),
+    /// What an earlier run has left, a checkpoint or a log, cannot be used as it is. The text says what can be done.
+    #[error("recovery: {0}")]
+    Recovery(String),
     /// The engine was told to stop while this was under way.
     #[error("stopped: {0}")]
     Stopped(String),

@@ -19,6 +19,8 @@ pub mod block;
 
 pub mod shuffle;
 
+pub mod recovery;
+
 mod sequence;
 
 pub mod state;

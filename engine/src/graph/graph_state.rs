@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::ReceiverStream;
+use super::claims::Claims;
 use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
 use super::stateful::{self, OperatorInfo, Stateful};
 use super::windowed::Upkeep;
-use super::{BatchInput, DStream, InputStream, Output, OutputBody, StartInfo};
+use super::{DStream, InputStream, Output, OutputBody, StartInfo};
 use crate::batch::{BlockTracker, InputInfoTracker};
 use crate::job::{Executor, catch};
 use crate::rdd::Rdd;
@@ -50,7 +51,12 @@ struct Parts {
 impl Graph {
     pub(crate) fn new(executor: Executor, batch_interval: Duration) -> Self {
         Graph {
-            origin: Arc::new(Origin { executor, batch_interval, zero: OnceLock::new() }),
+            origin: Arc::new(Origin {
+                executor,
+                batch_interval,
+                zero: OnceLock::new(),
+                claims: Claims::default(),
+            }),
             infos: Arc::default(),
             next_input: AtomicUsize::new(0),
             next_node: AtomicUsize::new(0),
@@ -187,17 +193,11 @@ impl Graph {
         input: I,
     ) -> Result<DStream<I::Rdd>> {
         self.ensure_open()?;
-        let input = Arc::new(input);
-        let id = self.next_input.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{name} [{id}]");
-        self.parts().inputs.push(Arc::new(TypedInput(Arc::clone(&input))));
+        let stream = self.next_input_id();
+        let input = Arc::new(TypedInput { stream, name: format!("{name} [{stream}]"), input });
+        self.parts().inputs.push(Arc::clone(&input) as _);
         let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
-        let compute = move |time| {
-            // A batch that was forgotten may be made again, for a slice.
-            infos.take_back(time, id);
-            let rdd = input.compute(&BatchInput::new(time, id, &name, &infos, &origin.executor));
-            rdd.inspect_err(|_| infos.take_back(time, id))
-        };
+        let compute = move |time| input.rdd_at(time, &origin.claims, &infos, &origin.executor);
         let info = self.info("input stream", Location::caller(), self.batch_interval(), false);
         Ok(self.add(Node::new(info, Vec::new(), Box::new(compute))))
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use super::claims::Claims;
 use crate::batch::InputInfoTracker;
 use crate::job::Executor;
 use crate::observe::StreamInputInfo;
@@ -28,6 +28,46 @@ pub trait InputStream: Send + Sync + 'static {
     /// # Errors
     /// When the batch cannot be put together; it then fails as `on_batch_failure` says.
     fn compute(&self, batch: &BatchInput<'_>) -> Result<Option<Self::Rdd>>;
+
+    /// Makes a batch again that was made in an earlier run of the program, out of what [`claim`](Self::claim) said of it. It must have
+    /// the same records.
+    ///
+    /// # Errors
+    /// When it cannot: the files are gone, say. The default always fails: such an input has nothing to claim.
+    fn recompute(&self, batch: &BatchInput<'_>, _claim: &[u8]) -> Result<Option<Self::Rdd>> {
+        Err(crate::Error::Batch {
+            time: batch.time(),
+            reason: format!("{} cannot be read again: its input says nothing of how", batch.name()),
+        })
+    }
+
+    /// What the batch at `time`, which was just [made](Self::compute), consists of: files, offsets; in words of the input's own. It
+    /// is written down before any output of the batch begins. `None` when the batch can be made again without, or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be said; the batch fails.
+    fn claim(&self, _time: Time) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// What the input must know to go on after the batch at `time`, in words of its own; for checkpoints. Batches after `time` may
+    /// have been made already.
+    ///
+    /// # Errors
+    /// When it cannot be said; the checkpoint fails, the program goes on.
+    fn position(&self, _time: Time) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Called once before [`start`](Self::start) when the program goes on where an earlier run has ended: with the checkpoint's
+    /// [`position`](Self::position), and with what was [claimed](Self::claim) for batches after it. These will be
+    /// [made again](Self::recompute); what [`compute`](Self::compute) gives comes behind them.
+    ///
+    /// # Errors
+    /// When the input cannot go on from there; the context then does not start.
+    fn restore(&self, _position: &[u8], _claims: &[(Time, Vec<u8>)]) -> Result<()> {
+        Ok(())
+    }
 
     /// True when no batch from now on will have any records: a finite source that has given everything.
     fn is_finished(&self) -> bool {
@@ -76,6 +116,11 @@ impl<'a> BatchInput<'a> {
         self.time
     }
 
+    /// The name of the stream.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
     /// The compute cores and limits, for the RDD to carry.
     pub fn executor(&self) -> &Executor {
         self.executor
@@ -99,28 +144,78 @@ impl<'a> BatchInput<'a> {
 
 /// An input as the graph sees it.
 pub(crate) trait AnyInput: Send + Sync {
+    fn stream(&self) -> usize;
+    fn name(&self) -> &str;
+    fn position(&self, time: Time) -> Result<Vec<u8>>;
+    fn restore(&self, position: &[u8], claims: &[(Time, Vec<u8>)]) -> Result<()>;
     fn start(&self, start: &StartInfo) -> Result<()>;
     fn is_finished(&self) -> bool;
     fn completed(&self, time: Time);
     fn stop(&self);
 }
 
-pub(crate) struct TypedInput<I>(pub(crate) Arc<I>);
+pub(crate) struct TypedInput<I> {
+    pub(crate) stream: usize,
+    pub(crate) name: String,
+    pub(crate) input: I,
+}
+
+impl<I: InputStream> TypedInput<I> {
+    /// The batch at `time`: as it was made before, if it was, or made now.
+    pub(crate) fn rdd_at(
+        &self,
+        time: Time,
+        claims: &Claims,
+        infos: &InputInfoTracker,
+        executor: &Executor,
+    ) -> Result<Option<I::Rdd>> {
+        // A batch that was forgotten may be made again, for a slice.
+        infos.take_back(time, self.stream);
+        let batch = BatchInput::new(time, self.stream, &self.name, infos, executor);
+        let rdd = match claims.of(self.stream, time) {
+            Some(claim) => self.input.recompute(&batch, &claim),
+            None => self.made(&batch, claims),
+        };
+        rdd.inspect_err(|_| infos.take_back(time, self.stream))
+    }
+
+    fn made(&self, batch: &BatchInput<'_>, claims: &Claims) -> Result<Option<I::Rdd>> {
+        let rdd = self.input.compute(batch)?;
+        claims.note(self.stream, batch.time(), || self.input.claim(batch.time()))?;
+        Ok(rdd)
+    }
+}
 
 impl<I: InputStream> AnyInput for TypedInput<I> {
+    fn stream(&self) -> usize {
+        self.stream
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn position(&self, time: Time) -> Result<Vec<u8>> {
+        self.input.position(time)
+    }
+
+    fn restore(&self, position: &[u8], claims: &[(Time, Vec<u8>)]) -> Result<()> {
+        self.input.restore(position, claims)
+    }
+
     fn start(&self, start: &StartInfo) -> Result<()> {
-        self.0.start(start)
+        self.input.start(start)
     }
 
     fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        self.input.is_finished()
     }
 
     fn completed(&self, time: Time) {
-        self.0.completed(time);
+        self.input.completed(time);
     }
 
     fn stop(&self) {
-        self.0.stop();
+        self.input.stop();
     }
 }

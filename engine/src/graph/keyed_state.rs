@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::DStream;
@@ -10,6 +10,7 @@ use super::node::{AnyNode, Node};
 use super::sequenced::Feed;
 use super::stateful::Stateful;
 use crate::rdd::{BoxRdd, Data, Key, Rdd, Stored};
+use crate::recovery::Persist;
 use crate::sequence::{Sequence, Sequential, StepRdd};
 use crate::shuffle::{Exchange, Wide};
 use crate::state::{AllKeys, Arriving, Emitted, MapState, StateSpec, States, UpdateSpec, UpdateState, span};
@@ -125,9 +126,7 @@ impl<R: Rdd> DStream<R> {
         let by_key = self.by_key(NAME, spec.partitions);
         let has_initial = spec.has_initial();
         let operator = UpdateState::new(NAME, self.executor(), by_key.partitions, spec);
-        let keys = operator.keys();
-        // The time of the first batch that has something.
-        let begin = Arc::new(OnceLock::new());
+        let (keys, begin) = (operator.keys(), operator.begin());
         let begins = Arc::clone(&begin);
         let feed = by_key.feed(operator, move |time| {
             let _ = begins.set(time);
@@ -166,7 +165,7 @@ impl<R: Rdd> DStream<R> {
 
     /// The node of a stateful operator that is fed from this stream.
     #[track_caller]
-    fn stateful<S: Sequential, T: Data>(
+    fn stateful<S: Sequential + Persist, T: Data>(
         &self,
         name: &'static str,
         feed: &Arc<Feed<R, S>>,
@@ -174,10 +173,11 @@ impl<R: Rdd> DStream<R> {
         rdd_at: impl Fn(Time) -> Result<Option<BoxRdd<T>>> + Send + Sync + 'static,
     ) -> DStream<BoxRdd<T>> {
         let info = self.graph.info(name, Location::caller(), self.slide(), true);
-        let (parents, feed) = (vec![Arc::clone(&self.node) as _], Arc::clone(feed));
-        let node = Node::new(info, parents, Box::new(rdd_at)).with_forget(move |time| feed.forget(time));
+        let (parents, forgets) = (vec![Arc::clone(&self.node) as _], Arc::clone(feed));
+        let node = Node::new(info, parents, Box::new(rdd_at)).with_forget(move |time| forgets.forget(time));
         let stream = self.graph.add(node);
-        self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, keys });
+        let (node, feed) = (Arc::clone(&stream.node) as _, Arc::clone(feed) as _);
+        self.graph.add_stateful(Stateful { node, keys, feed });
         stream
     }
 }
@@ -196,10 +196,7 @@ impl<K: Key, V: Data> ByKey<K, V> {
         arrives: impl Fn(Time) + Send + Sync + 'static,
     ) -> KeyedFeed<K, V, S> {
         let (origin, slide) = (Arc::clone(&self.stream.node.info().origin), self.stream.slide());
-        let number = move |time: Time| {
-            let zero = *origin.zero.get().unwrap_or(&Time::default());
-            u32::try_from(time.since(zero).as_millis() / slide.as_millis().max(1)).unwrap_or(u32::MAX)
-        };
+        let number = move |time| origin.batches_until(time, slide);
         Arc::new(Feed {
             node: Arc::clone(&self.stream.node),
             sequence: Sequence::new(operator, self.stream.executor().clone()),

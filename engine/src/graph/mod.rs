@@ -7,6 +7,7 @@
 //! - a shuffle whose way from a receiver consists of record-wise operators only becomes *eager*: its map side runs on every
 //!   segment as soon as that is received.
 
+mod claims;
 mod dstream;
 mod eager;
 mod graph_state;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::claims::Claims;
 use super::eager::EagerPath;
 use crate::job::Executor;
 use crate::rdd::{Rdd, Shared};
@@ -17,6 +18,16 @@ pub(crate) struct Origin {
     pub(crate) batch_interval: Duration,
     /// The time before the first batch; every slide is counted from it. Set when the context starts.
     pub(crate) zero: OnceLock<Time>,
+    /// What the inputs' batches are made of.
+    pub(crate) claims: Claims,
+}
+
+impl Origin {
+    /// How many batches, one every `slide`, there are up to and including `time`.
+    pub(crate) fn batches_until(&self, time: Time, slide: Duration) -> u32 {
+        let zero = *self.zero.get().unwrap_or(&Time::default());
+        u32::try_from(time.since(zero).as_millis() / slide.as_millis().max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 /// What is known of a node without its type.

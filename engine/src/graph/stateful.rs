@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::node::AnyNode;
+use super::sequenced::AnyFeed;
 
 /// An operator that carries something from batch to batch.
 pub(crate) struct Stateful {
     pub(crate) node: Arc<dyn AnyNode>,
     /// How many keys it holds.
     pub(crate) keys: Arc<AtomicUsize>,
+    pub(crate) feed: Arc<dyn AnyFeed>,
 }
 
 /// What an operator holds that carries something from batch to batch.

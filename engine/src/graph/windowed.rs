@@ -184,14 +184,14 @@ impl<K: Key + Stored, V: Stored> DStream<Wide<(K, V)>> {
             })
         };
         let info = self.graph.info(operator, Location::caller(), span.slide, true);
-        let parents = vec![Arc::clone(&self.node) as _];
+        let (parents, forgets) = (vec![Arc::clone(&self.node) as _], Arc::clone(&feed));
         let node = Node::new(info, parents, {
             let rdd_at = Arc::clone(&rdd_at);
             Box::new(move |time| rdd_at(time))
         })
-        .with_forget(move |time| feed.forget(time));
+        .with_forget(move |time| forgets.forget(time));
         let stream = self.graph.add(node);
-        self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, keys });
+        self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, keys, feed });
         stream.keep_up(span, move |time| rdd_at(time));
         stream
     }

@@ -7,7 +7,8 @@ use super::function::{StateFunction, Turn, Waiting};
 use super::store::Store;
 use super::{Snapshot, StateSpec};
 use crate::job::{Executor, Job, Task};
-use crate::rdd::{Data, Flow, Key, Rdd, Shared};
+use crate::rdd::{Data, Flow, Key, Rdd, Shared, Stored};
+use crate::recovery::{Captured, Persist, Saved};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::Wide;
 use crate::text::detached;
@@ -127,6 +128,20 @@ impl<K: Key, V: Data, S: Data, E: Data> Sequential for MapState<K, V, S, E> {
         self.store.commit(time)?;
         let states = self.shows_states.load(Ordering::Acquire).then(|| self.store.snapshot());
         Ok(MappedBatch { emitted, states })
+    }
+}
+
+impl<K: Key + Stored, V: Data, S: Stored, E: Data> Persist for MapState<K, V, S, E> {
+    fn types(&self) -> String {
+        self.store.types()
+    }
+
+    fn capture(&self) -> Box<dyn Captured> {
+        self.store.capture(true)
+    }
+
+    fn restore(&self, job: &Job, saved: &Saved) -> Result<()> {
+        self.store.restore(job, saved).map(|_| ())
     }
 }
 

@@ -27,6 +27,7 @@ mod key_map;
 mod key_updates;
 mod map_state;
 mod part;
+mod persist;
 mod snapshot;
 mod spec;
 mod store;

@@ -12,6 +12,11 @@ impl<K: Key, S: Data> Snapshot<K, S> {
         Snapshot(partitions)
     }
 
+    /// All buckets, in their order.
+    pub(super) fn into_buckets(self) -> Vec<Arc<Bucket<K, S>>> {
+        self.0.into_iter().flatten().collect()
+    }
+
     /// About how many bytes will be read.
     pub(super) fn weight(&self) -> usize {
         self.0.iter().flatten().map(|bucket| bucket.bytes()).sum()

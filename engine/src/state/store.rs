@@ -48,6 +48,19 @@ impl<K: Key, S: Data> Store<K, S> {
         }
     }
 
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// In so many batches without a record a key times out.
+    pub(super) fn span(&self) -> Option<u32> {
+        self.span
+    }
+
     pub(super) fn partitions(&self) -> usize {
         self.partitions.len()
     }
@@ -78,11 +91,23 @@ impl<K: Key, S: Data> Store<K, S> {
             Stage { name: "initial state", partitions: self.partitions.len(), weight: rdd.weight() * 2 };
         let parts = self.executor.run(job, stage, |task| self.loaded(rdd, task))?;
         self.check_limit(job.time(), parts.iter().map(Part::keys).sum())?;
-        for (mine, loaded) in self.partitions.iter().zip(parts) {
-            *mine.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
-        }
+        self.replace(parts);
         *initial = None;
         Ok(())
+    }
+
+    /// Has `parts` in place of what there was.
+    fn replace(&self, parts: Vec<Part<K, S>>) {
+        for (mine, part) in self.partitions.iter().zip(parts) {
+            *mine.lock().unwrap_or_else(PoisonError::into_inner) = part;
+        }
+    }
+
+    /// Has `parts`, which a checkpoint had, in place of what there was, and of the initial state.
+    pub(super) fn resume(&self, parts: Vec<Part<K, S>>) {
+        self.keys.store(parts.iter().map(Part::keys).sum(), Ordering::Relaxed);
+        self.replace(parts);
+        *self.initial.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn loaded(&self, rdd: &Wide<(K, S)>, task: &Task) -> Part<K, S> {

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::job::KeyHashing;
 
@@ -11,7 +11,8 @@ use super::store::Store;
 use super::update_function::{UpdateBucket, UpdateKind, UpdatePartition};
 use super::{Snapshot, UpdateSpec};
 use crate::job::{Executor, Job, Task};
-use crate::rdd::{Data, Flow, Key};
+use crate::rdd::{Data, Flow, Key, Stored};
+use crate::recovery::{Captured, Persist, Saved};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::partition_of;
 use crate::{Result, Time};
@@ -24,6 +25,8 @@ pub(crate) struct UpdateState<K: Key, V, S: Data> {
     hasher: KeyHashing,
     /// Whether there was a batch, or an initial state, and so there are keys to be asked for.
     has_begun: AtomicBool,
+    /// The time from which on there is something; before it, the stream has no RDD.
+    begin: Arc<OnceLock<Time>>,
 }
 
 /// Keys, with their hash, that a function has given to another partition than its own.
@@ -42,7 +45,13 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
             store: Store::new(name, executor, partitions, spec.initial, None),
             kind: spec.kind,
             hasher: executor.hasher().clone(),
+            begin: Arc::default(),
         }
+    }
+
+    /// To be set to the time of the first batch that has something.
+    pub(crate) fn begin(&self) -> Arc<OnceLock<Time>> {
+        Arc::clone(&self.begin)
     }
 
     /// The number of keys, as of the last batch.
@@ -135,6 +144,25 @@ impl<K: Key, V: Data, S: Data> Sequential for UpdateState<K, V, S> {
         self.settle(strays);
         self.store.commit(time)?;
         Ok(self.store.snapshot())
+    }
+}
+
+impl<K: Key + Stored, V: Data, S: Stored> Persist for UpdateState<K, V, S> {
+    fn types(&self) -> String {
+        self.store.types()
+    }
+
+    fn capture(&self) -> Box<dyn Captured> {
+        self.store.capture(self.has_begun.load(Ordering::Acquire))
+    }
+
+    fn restore(&self, job: &Job, saved: &Saved) -> Result<()> {
+        let rest = self.store.restore(job, saved)?;
+        if rest.has_begun {
+            self.has_begun.store(true, Ordering::Release);
+            let _ = self.begin.set(job.time());
+        }
+        Ok(())
     }
 }
 

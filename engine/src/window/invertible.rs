@@ -85,6 +85,10 @@ where
     fn read<K>(&self, (): &(), held: &Sum<V>, _values: Chain<'_, K, V>) -> V {
         held.value.clone()
     }
+
+    fn value_of(&self, held: &Sum<V>) -> Option<V> {
+        Some(held.value.clone())
+    }
 }
 
 impl<F, I> Invertible<F, I> {

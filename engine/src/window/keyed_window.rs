@@ -37,7 +37,7 @@ pub(crate) struct Arriving<K: Key, V: Data> {
     pub(crate) end: Time,
 }
 
-struct Partition<K, V: Data, S: Sliding<V>> {
+pub(super) struct Partition<K, V: Data, S: Sliding<V>> {
     live: Arc<Live<K, V, S>>,
     /// A step has begun that was not completed: the index holds more, or less, than the panes.
     torn: bool,
@@ -80,6 +80,39 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
     /// The number of keys in the window, as of the last batch.
     pub(crate) fn keys(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.keys)
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn sliding(&self) -> &S {
+        &self.sliding
+    }
+
+    pub(super) fn hasher(&self) -> &KeyHashing {
+        &self.hasher
+    }
+
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    pub(super) fn num_partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// A partition as it is between two steps.
+    pub(super) fn live(&self, partition: usize) -> Arc<Live<K, V, S>> {
+        Arc::clone(&self.partition(partition).live)
+    }
+
+    /// Has `partitions`, which a checkpoint had, in place of what there was.
+    pub(super) fn resume(&self, partitions: Vec<Partition<K, V, S>>) {
+        self.keys.store(partitions.iter().map(|partition| partition.live.keys()).sum(), Ordering::Relaxed);
+        for (mine, partition) in self.partitions.iter().zip(partitions) {
+            *mine.lock().unwrap_or_else(PoisonError::into_inner) = partition;
+        }
     }
 
     fn partition(&self, partition: usize) -> MutexGuard<'_, Partition<K, V, S>> {
@@ -153,7 +186,11 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
 
 impl<K: Key, V: Data, S: Sliding<V>> Partition<K, V, S> {
     fn new() -> Self {
-        Partition { live: Arc::new(Live::new()), torn: false, step: Changes::Slide(0, Vec::new()) }
+        Partition::of(Live::new())
+    }
+
+    pub(super) fn of(live: Live<K, V, S>) -> Self {
+        Partition { live: Arc::new(live), torn: false, step: Changes::Slide(0, Vec::new()) }
     }
 
     /// The keys that there will be when the step is committed.

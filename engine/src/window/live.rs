@@ -51,6 +51,21 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
         live
     }
 
+    /// The panes, oldest first.
+    pub(super) fn panes(&self) -> impl Iterator<Item = &Arc<Pane<K, V>>> {
+        self.panes.iter()
+    }
+
+    /// What the last key that left came to, as a value that it can be made of again.
+    pub(super) fn rest(&self, sliding: &S) -> Option<(K, V)> {
+        let (key, held) = self.rest.as_ref()?;
+        Some((key.clone(), sliding.value_of(held)?))
+    }
+
+    pub(super) fn set_rest(&mut self, sliding: &S, key: K, value: &V) {
+        self.rest = Some((key, sliding.begin(&self.beside, value)));
+    }
+
     pub(crate) fn keys(&self) -> usize {
         self.index.len()
     }

@@ -26,6 +26,7 @@ mod invertible;
 mod keyed_window;
 mod keys;
 mod live;
+mod persist;
 mod raw;
 mod rounding;
 mod sliding;

@@ -31,6 +31,12 @@ pub trait Sliding<V: Data>: Send + Sync + 'static {
     /// What the key's values come to.
     fn read<K>(&self, beside: &Self::Beside, held: &Self::Held, values: Chain<'_, K, V>) -> Self::Out;
 
+    /// A value of which [`begin`](Self::begin) makes what is held, if there is one. It is what a checkpoint has of a window that all
+    /// values have left, and only asked for where such a window still gives something.
+    fn value_of(&self, _held: &Self::Held) -> Option<V> {
+        None
+    }
+
     /// Called once a step, before anything leaves or enters.
     fn tend<K: Key>(&self, _beside: &mut Self::Beside, _keys: &mut Keys<'_, K, V, Self::Held>) {}
 

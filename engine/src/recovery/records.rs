@@ -1,0 +1,51 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// What an input said of the records of one of its batches, so that they can be had again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    pub(crate) stream: u32,
+    pub(crate) time: Time,
+    /// In the input's own words.
+    pub(crate) claim: Vec<u8>,
+}
+
+/// Which segments of a receiver a batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Blocks {
+    pub(crate) stream: u32,
+    /// The number of the first.
+    pub(crate) from: u64,
+    /// The number behind the last.
+    pub(crate) to: u64,
+}
+
+/// What a batch was made of. It is durable before the first of the batch's outputs begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BatchRecord {
+    pub(crate) time: Time,
+    /// Those of this batch, and of earlier ones that were asked for late.
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) blocks: Vec<Blocks>,
+}
+
+/// An output operation has done a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct DoneRecord {
+    pub(crate) time: Time,
+    pub(crate) output: u32,
+}
+
+/// What stands before the bytes of a received segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentHeader {
+    pub(crate) stream: u32,
+    /// Segments of a stream are numbered in the order in which they came.
+    pub(crate) number: u64,
+    /// The beginning of the block interval.
+    pub(crate) block: Time,
+    pub(crate) records: u64,
+    /// Whether the bytes are valid UTF-8, or encoded records.
+    pub(crate) is_text: bool,
+}
