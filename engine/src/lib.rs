@@ -4,6 +4,8 @@
 mod error;
 mod time;
 
+pub mod fs;
+
 pub mod clock;
 pub mod config;
 

@@ -14,11 +14,15 @@
 //! assert_eq!(seen.batches(), [vec![1, 2, 3], vec![], vec![4]]);
 //! # Ok::<(), millstream_engine::Error>(())
 //! ```
+//!
+//! What writes files is tested against a [`SimFs`], which a power cut takes back to what was synced, and a [`FaultyFs`], whose n-th
+//! call fails.
 
 mod collected;
 mod test_context;
 mod test_input;
 
+pub use crate::fs::{Call, Errno, Fault, FaultyFs, Gate, PowerCut, SimFs};
 pub use collected::Collected;
 pub use test_context::TestContext;
 pub use test_input::TestInput;

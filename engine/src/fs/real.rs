@@ -1,0 +1,192 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::{Entry, Fs, FsFile};
+
+/// Slices per system call: the kernel's `UIO_MAXIOV`.
+const SLICES_MAX: usize = 1024;
+
+/// The machine's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFs;
+
+impl Fs for RealFs {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let missing = dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+        let missing: Vec<&Path> = missing.collect();
+        fs::create_dir_all(dir)?;
+        // From the top down, so that a name is durable before what is below it.
+        missing.iter().rev().filter_map(|made| made.parent()).try_for_each(|above| self.sync_dir(above))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(of) => {
+                    entries.push(Entry { name: entry.file_name(), len: of.len(), is_dir: of.is_dir() });
+                }
+                // Removed since the directory was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        Ok(Box::new(RealFile { file }))
+    }
+
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
+        let file = OpenOptions::new().append(true).open(path)?;
+        Ok(Box::new(RealFile { file }))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let rest = file.metadata()?.len().saturating_sub(offset);
+        let len = rest.min(len as u64);
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::with_capacity(len as usize);
+        file.take(len).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        File::open(dir)?.sync_all()
+    }
+
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        fs::exists(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(path, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // For people and for the message above; the lock itself is the kernel's, and ends with the process.
+        file.set_len(0)?;
+        file.write_all(std::process::id().to_string().as_bytes())?;
+        Ok(Box::new(RealLock { _file: file }))
+    }
+}
+
+fn held(path: &Path, file: &mut File) -> io::Error {
+    let mut holder = String::new();
+    let known = file.take(20).read_to_string(&mut holder).is_ok() && !holder.is_empty();
+    let holder = if known { format!("process {holder}") } else { "another process".to_owned() };
+    io::Error::new(io::ErrorKind::ResourceBusy, format!("{} is locked by {holder}", path.display()))
+}
+
+/// The lock of a file, which the kernel gives up when the file is closed.
+struct RealLock {
+    _file: File,
+}
+
+struct RealFile {
+    file: File,
+}
+
+impl FsFile for RealFile {
+    fn write_slices(&mut self, slices: &[&[u8]]) -> io::Result<()> {
+        slices.chunks(SLICES_MAX).try_for_each(|slices| write_some(&mut self.file, slices))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+fn write_some(file: &mut File, slices: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let mut left = slices.as_mut_slice();
+    // Takes empty slices off the front, so that a write of nothing is not taken for a full disk.
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_slices_come_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let parts: Vec<Vec<u8>> =
+            (0..3000_u32).map(|i| i.to_string().repeat(i as usize % 3).into()).collect();
+        let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let mut file = RealFs.create(&path).unwrap();
+        file.write_slices(&slices).unwrap();
+        file.write_slices(&[]).unwrap();
+        file.write_slices(&[b"", b""]).unwrap();
+        file.sync().unwrap();
+        assert_eq!(RealFs.read(&path).unwrap(), parts.concat());
+    }
+
+    #[test]
+    fn a_lock_says_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let guard = RealFs.lock(&path).unwrap();
+        let Err(error) = RealFs.lock(&path) else { panic!("locked twice") };
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        drop(guard);
+        RealFs.lock(&path).unwrap();
+    }
+
+    #[test]
+    fn nested_directories_are_made_and_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        RealFs.create_dir_all(&deep).unwrap();
+        RealFs.create_dir_all(&deep).unwrap();
+        assert!(RealFs.list(&dir.path().join("a/b")).unwrap()[0].is_dir);
+    }
+}
