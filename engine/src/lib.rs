@@ -21,6 +21,8 @@ pub mod block;
 
 pub mod shuffle;
 
+mod wal;
+
 pub mod recovery;
 
 mod sequence;

@@ -7,6 +7,7 @@ mod fan_out;
 mod layout;
 mod listener;
 mod receiver;
+mod recovery;
 mod stopping;
 mod support;
 mod way_of_a_record;

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::Time;
-use crate::block::Segment;
 use crate::block::ring::Consumer;
+use crate::block::{ReadSegments, Segment};
 use crate::job::{Executor, Job, Stage};
+use crate::{Result, Time};
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
 pub(crate) trait EagerSide: Send + Sync {
@@ -25,6 +26,8 @@ pub struct BlockTracker {
     executor: Executor,
     batch_interval: Duration,
     state: Mutex<State>,
+    /// The batches of an earlier run that are to be made again.
+    earlier: Mutex<Earlier>,
     /// The graph owns them; they know this tracker.
     eager: Mutex<Vec<Weak<dyn EagerSide>>>,
     /// True while a compute thread is asked to empty the ring.
@@ -38,14 +41,28 @@ pub struct BlockTracker {
     eager_bytes_min: usize,
 }
 
+/// What an earlier run of the program has left of its batches.
+#[derive(Default)]
+struct Earlier {
+    batches: BTreeMap<Time, Range<u64>>,
+    read: Option<Arc<ReadSegments>>,
+}
+
 struct State {
     ring: Consumer<Segment>,
+    /// The sequence number of the batch that was made last.
+    sequence: u64,
     open: Arc<BatchBlocks>,
     closed: BTreeMap<Time, Arc<BatchBlocks>>,
     last_allocated: Option<Time>,
 }
 
 impl State {
+    fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
     /// Takes out the closed batches up to `time`.
     fn take_closed(&mut self, time: Time) -> Vec<Arc<BatchBlocks>> {
         let mut taken = Vec::new();
@@ -66,6 +83,8 @@ impl State {
 /// The segments of one batch of one receiver.
 pub struct BatchBlocks {
     sequence: u64,
+    /// The number of its first segment among all of the receiver.
+    first: u64,
     time: Mutex<Time>,
     segments: Mutex<Segments>,
     settled: Condvar,
@@ -112,10 +131,12 @@ impl BlockTracker {
             batch_interval,
             state: Mutex::new(State {
                 ring,
-                open: BatchBlocks::open(0, Time::default()),
+                sequence: 0,
+                open: BatchBlocks::open(0, 0, Time::default()),
                 closed: BTreeMap::new(),
                 last_allocated: None,
             }),
+            earlier: Mutex::default(),
             eager: Mutex::default(),
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
@@ -227,8 +248,12 @@ impl BlockTracker {
             return Received::default();
         }
         state.last_allocated = Some(time);
+        if self.earlier().batches.contains_key(&time) {
+            return Received::default();
+        }
         state.take_ring();
-        let next = BatchBlocks::open(state.open.sequence + 1, time + self.batch_interval);
+        let end = state.open.numbers().end;
+        let next = BatchBlocks::open(state.next_sequence(), end, time + self.batch_interval);
         let closed = std::mem::replace(&mut state.open, next);
         *closed.time.lock().unwrap_or_else(PoisonError::into_inner) = time;
         let received = closed.received();
@@ -236,9 +261,56 @@ impl BlockTracker {
         received
     }
 
-    /// The segments of the batch at `time`, once it is closed and until it is forgotten.
-    pub(crate) fn blocks_of(&self, time: Time) -> Option<Arc<BatchBlocks>> {
-        self.state().closed.get(&time).cloned()
+    /// The segments of the batch at `time`, once it is closed and until it is forgotten. Those of a batch of an earlier run are read
+    /// by the first call.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn blocks_of(&self, time: Time) -> Result<Option<Arc<BatchBlocks>>> {
+        let mut earlier = self.earlier();
+        if let (Some(numbers), Some(read)) = (earlier.batches.get(&time).cloned(), &earlier.read) {
+            let segments = read(numbers.clone())?;
+            self.hold(segments.iter().map(Segment::len).sum());
+            let mut state = self.state();
+            let batch = BatchBlocks::open(state.next_sequence(), numbers.start, time);
+            batch.segments().all = segments;
+            state.closed.insert(time, batch);
+            earlier.batches.remove(&time);
+        }
+        drop(earlier);
+        Ok(self.state().closed.get(&time).cloned())
+    }
+
+    fn earlier(&self) -> MutexGuard<'_, Earlier> {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The numbers of the segments of the batch at `time`.
+    pub(crate) fn numbers_of(&self, time: Time) -> Option<Range<u64>> {
+        self.state().closed.get(&time).map(|batch| batch.numbers())
+    }
+
+    /// The number of the first segment behind the batch at `time`.
+    pub(crate) fn next_after(&self, time: Time) -> u64 {
+        let state = self.state();
+        let later = state.closed.range((Bound::Excluded(time), Bound::Unbounded)).next();
+        later.map_or(state.open.first, |(_, batch)| batch.first)
+    }
+
+    /// Goes on where an earlier run has ended: its `batches` have the segments of these numbers, which `read` reads; `next` belong to
+    /// none yet, and follow one another from the number `first` on.
+    pub(crate) fn restore(
+        &self,
+        batches: BTreeMap<Time, Range<u64>>,
+        read: Arc<ReadSegments>,
+        first: u64,
+        next: Vec<Segment>,
+    ) {
+        *self.earlier() = Earlier { batches, read: Some(read) };
+        self.hold(next.iter().map(Segment::len).sum());
+        let mut state = self.state();
+        state.open = BatchBlocks::open(state.open.sequence, first, state.open.time());
+        state.open.segments().all = next;
     }
 
     /// True when there are segments that belong to no closed batch.
@@ -290,9 +362,10 @@ impl std::fmt::Debug for BlockTracker {
 }
 
 impl BatchBlocks {
-    fn open(sequence: u64, time: Time) -> Arc<Self> {
+    fn open(sequence: u64, first: u64, time: Time) -> Arc<Self> {
         Arc::new(BatchBlocks {
             sequence,
+            first,
             time: Mutex::new(time),
             segments: Mutex::default(),
             settled: Condvar::new(),
@@ -303,7 +376,7 @@ impl BatchBlocks {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which batch of the receiver this is, from 0.
+    /// Which batch of the receiver this is; no two have the same.
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -316,6 +389,11 @@ impl BatchBlocks {
     /// All segments in the order in which they came.
     pub fn all(&self) -> Vec<Segment> {
         self.segments().all.clone()
+    }
+
+    /// The numbers of its segments.
+    fn numbers(&self) -> Range<u64> {
+        self.first..self.first + self.segments().all.len() as u64
     }
 
     fn is_empty(&self) -> bool {

@@ -4,7 +4,9 @@ mod blocks;
 mod format;
 pub mod ring;
 mod segment;
+mod segment_log;
 
 pub use blocks::Blocks;
 pub use format::{BlockFormat, Lines, Records, Sealed};
 pub use segment::{Content, Segment};
+pub(crate) use segment_log::{ReadSegments, SegmentLog};

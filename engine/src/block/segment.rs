@@ -29,6 +29,14 @@ impl Segment {
         &self.content
     }
 
+    /// The bytes themselves.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Text(text) => text.as_bytes(),
+            Content::Bytes(bytes) => bytes.as_bytes(),
+        }
+    }
+
     /// The number of bytes.
     pub fn len(&self) -> usize {
         match &self.content {
@@ -50,5 +58,11 @@ impl Segment {
     /// The beginning of the block interval in which it was received: the block's name within its stream.
     pub fn block(&self) -> Time {
         self.block
+    }
+}
+
+impl AsRef<[u8]> for Segment {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }

@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 25] = [
+static KEYS: [Key; 32] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -84,6 +84,45 @@ static KEYS: [Key; 25] = [
         "receiver.pin",
         Kind::Flag(|s| &mut s.pin_receivers),
         "Whether each receiver thread stays on a core of its own.",
+    ),
+    key(
+        "receiver.write_ahead_log",
+        Kind::Flag(|s| &mut s.write_ahead_log),
+        "Whether what receivers bring is written to the log of the checkpoint directory before it is relied on. \
+         Without such a directory it means nothing.",
+    ),
+    key(
+        "wal.segment_bytes",
+        Kind::Bytes(|s| &mut s.wal_segment_bytes, 64 * KIB..=4 * GIB),
+        "Size of the files of the write-ahead log. A file is removed when no batch needs anything in it.",
+    ),
+    key(
+        "wal.max_bytes",
+        Kind::Bytes(|s| &mut s.wal_max_bytes, MIB..=TIB),
+        "Bytes that the write-ahead log may take on the disk, before receivers are slowed.",
+    ),
+    key(
+        "wal.compress",
+        Kind::Flag(|s| &mut s.wal_compress),
+        "Whether what receivers bring is compressed (lz4) in the write-ahead log: fewer bytes for more work.",
+    ),
+    key(
+        "wal.skip_damage",
+        Kind::Flag(|s| &mut s.wal_skip_damage),
+        "Whether a damaged place in the midst of the write-ahead log is skipped, counted and put aside, instead of \
+         stopping the start.",
+    ),
+    key(
+        "checkpoint.interval",
+        Kind::Duration(|s| &mut s.checkpoint_interval, NONE..=MONTH),
+        "How often windows, states and positions are written to the checkpoint directory, rounded up to whole \
+         batches; 0 is 10 s. After a crash, the batches since are made again.",
+    ),
+    key(
+        "checkpoint.drop_state",
+        Kind::Text(|s| &mut s.drop_state),
+        "Names of operators, with commas between, whose state in the checkpoint may be lost at the start: they are \
+         not in the program any more, or have other types.",
     ),
     key(
         "file.split_bytes",

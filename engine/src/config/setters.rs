@@ -51,6 +51,41 @@ impl Config {
         self.set("receiver.restart_delay", |s| s.restart_delay = delay)
     }
 
+    /// Whether what receivers bring is logged before it is relied on. Key `receiver.write_ahead_log`.
+    pub fn write_ahead_log(self, on: bool) -> Self {
+        self.set("receiver.write_ahead_log", |s| s.write_ahead_log = on)
+    }
+
+    /// Size of the files of the write-ahead log. Key `wal.segment_bytes`.
+    pub fn wal_segment_bytes(self, bytes: usize) -> Self {
+        self.set("wal.segment_bytes", |s| s.wal_segment_bytes = bytes)
+    }
+
+    /// Bytes that the write-ahead log may take on the disk. Key `wal.max_bytes`.
+    pub fn wal_max_bytes(self, bytes: usize) -> Self {
+        self.set("wal.max_bytes", |s| s.wal_max_bytes = bytes)
+    }
+
+    /// Whether what receivers bring is compressed in the write-ahead log. Key `wal.compress`.
+    pub fn wal_compress(self, on: bool) -> Self {
+        self.set("wal.compress", |s| s.wal_compress = on)
+    }
+
+    /// Whether a damaged place in the midst of the write-ahead log is skipped. Key `wal.skip_damage`.
+    pub fn wal_skip_damage(self, on: bool) -> Self {
+        self.set("wal.skip_damage", |s| s.wal_skip_damage = on)
+    }
+
+    /// How often a checkpoint is due. Key `checkpoint.interval`.
+    pub fn checkpoint_interval(self, interval: Duration) -> Self {
+        self.set("checkpoint.interval", |s| s.checkpoint_interval = interval)
+    }
+
+    /// Operators whose state in the checkpoint may be lost, with commas between. Key `checkpoint.drop_state`.
+    pub fn drop_state(self, operators: impl Into<String>) -> Self {
+        self.set("checkpoint.drop_state", |s| s.drop_state = operators.into())
+    }
+
     /// Most records per second of a receiver; `None`, 0 and less are no limit. Key `receiver.max_rate`.
     pub fn max_rate(self, records_per_second: impl Into<Option<f64>>) -> Self {
         self.set("receiver.max_rate", |s| s.max_rate = limit(records_per_second.into()))

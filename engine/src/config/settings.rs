@@ -35,6 +35,20 @@ pub struct Settings {
     pub initial_rate: Option<f64>,
     /// `receiver.pin`.
     pub pin_receivers: bool,
+    /// `receiver.write_ahead_log`.
+    pub write_ahead_log: bool,
+    /// `wal.segment_bytes`.
+    pub wal_segment_bytes: usize,
+    /// `wal.max_bytes`.
+    pub wal_max_bytes: usize,
+    /// `wal.compress`.
+    pub wal_compress: bool,
+    /// `wal.skip_damage`.
+    pub wal_skip_damage: bool,
+    /// `checkpoint.interval`; see [`Settings::effective_checkpoint_interval`].
+    pub checkpoint_interval: Duration,
+    /// `checkpoint.drop_state`; see [`Settings::drops_state`].
+    pub drop_state: String,
     /// `task.max_failures`.
     pub max_failures: usize,
     /// `on_batch_failure`.
@@ -78,6 +92,13 @@ impl Default for Settings {
             max_rate: None,
             initial_rate: None,
             pin_receivers: true,
+            write_ahead_log: true,
+            wal_segment_bytes: 64 << 20,
+            wal_max_bytes: 10 << 30,
+            wal_compress: false,
+            wal_skip_damage: false,
+            checkpoint_interval: Duration::ZERO,
+            drop_state: "none".to_string(),
             max_failures: 4,
             on_batch_failure: OnBatchFailure::Stop,
             concurrent_jobs: 1,
@@ -112,6 +133,21 @@ impl Settings {
             0 => self.master.threads(),
             given => given,
         }
+    }
+
+    /// How often a checkpoint is due: `checkpoint.interval`, or ten seconds, in whole batches.
+    pub fn effective_checkpoint_interval(&self) -> Duration {
+        let wanted = match self.checkpoint_interval {
+            Duration::ZERO => Duration::from_secs(10),
+            given => given,
+        };
+        let batches = wanted.as_millis().div_ceil(self.batch_interval.as_millis().max(1)).max(1);
+        self.batch_interval * u32::try_from(batches).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the state of the operator of this name may be lost at the start: `checkpoint.drop_state`.
+    pub fn drops_state(&self, operator: &str) -> bool {
+        self.drop_state.split(',').any(|name| name.trim() == operator)
     }
 
     /// How long a graceful stop may take: `graceful_stop_timeout`, or ten batches.

@@ -10,6 +10,8 @@ pub(super) struct BatchRun {
     pub(super) ends: bool,
     /// It does not exist for listeners.
     pub(super) is_silent: bool,
+    /// It begins when the batches up to this time are complete, and in a checkpoint if one is due.
+    pub(super) barrier: Option<Time>,
     /// As it was submitted.
     submitted: BatchInfo,
     progress: Mutex<Progress>,
@@ -35,7 +37,7 @@ struct Operation {
 }
 
 impl BatchRun {
-    pub(super) fn new(set: &mut JobSet) -> Self {
+    pub(super) fn new(set: &mut JobSet, barrier: Option<Time>) -> Self {
         let operation = |job: &OutputJob| Operation {
             id: job.id,
             name: job.name,
@@ -55,6 +57,7 @@ impl BatchRun {
             time: set.time,
             ends: set.ends,
             is_silent: set.is_silent,
+            barrier,
             submitted: std::mem::take(&mut set.info),
             progress: Mutex::new(progress),
         }

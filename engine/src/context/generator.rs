@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::durability::Durability;
 use super::scheduler::{JobSet, OutputJob, Scheduler};
 use crate::clock::Clock;
 use crate::graph::{Graph, Output, OutputBody};
@@ -12,11 +13,17 @@ pub(crate) struct Generator {
     graph: Arc<Graph>,
     scheduler: Arc<Scheduler>,
     clock: Arc<dyn Clock>,
+    durability: Option<Arc<Durability>>,
 }
 
 impl Generator {
-    pub(crate) fn new(graph: Arc<Graph>, scheduler: Arc<Scheduler>, clock: Arc<dyn Clock>) -> Self {
-        Generator { graph, scheduler, clock }
+    pub(super) fn new(
+        graph: Arc<Graph>,
+        scheduler: Arc<Scheduler>,
+        clock: Arc<dyn Clock>,
+        durability: Option<Arc<Durability>>,
+    ) -> Self {
+        Generator { graph, scheduler, clock, durability }
     }
 
     /// Makes the batch at `time`. While too many batches wait, it waits too: the receivers are slowed by their own limits.
@@ -30,10 +37,19 @@ impl Generator {
             let input = receiver.allocate(time);
             info.stream_id_to_input_info.insert(input.input_stream_id, input);
         }
+        let jobs = self.jobs_of(time);
+        let is_silent = jobs.iter().all(|job| job.id == UPKEEP);
+        let jobs = self.durable(time, jobs);
+        info.stream_id_to_input_info.extend(self.graph.infos().info(time));
+        self.scheduler.submit(JobSet { time, jobs, info, ends, is_silent });
+    }
+
+    /// What is to be done with the batch: the outputs' jobs, the first of which does the upkeep.
+    fn jobs_of(&self, time: Time) -> Vec<OutputJob> {
         let upkeep = self.upkeep_of(time);
-        let mut jobs: Vec<_> =
-            self.graph.outputs().iter().filter_map(|output| job_of(output, time)).collect();
-        let is_silent = jobs.is_empty();
+        let outputs = self.graph.outputs();
+        let outputs = outputs.iter().filter(|output| !self.is_done(time, output.id));
+        let mut jobs: Vec<_> = outputs.filter_map(|output| job_of(output, time)).collect();
         match (upkeep, jobs.first_mut()) {
             (Some(upkeep), Some(first)) => {
                 let body = std::mem::replace(&mut first.body, Box::new(|_| Ok(())));
@@ -42,31 +58,61 @@ impl Generator {
             (Some(upkeep), None) => jobs.push(upkeep_job(upkeep)),
             (None, _) => {}
         }
-        info.stream_id_to_input_info.extend(self.graph.infos().info(time));
-        self.scheduler.submit(JobSet { time, jobs, info, ends, is_silent });
+        jobs
+    }
+
+    /// True when an earlier run of the program has done this output of the batch.
+    fn is_done(&self, time: Time, output: usize) -> bool {
+        self.durability.as_ref().is_some_and(|durability| durability.is_done(time, output))
+    }
+
+    /// Has what the batch is made of written down, and the jobs wait for that. A batch that is made again is in the log already.
+    fn durable(&self, time: Time, mut jobs: Vec<OutputJob>) -> Vec<OutputJob> {
+        let Some(durability) = &self.durability else { return jobs };
+        if durability.is_repeated(time) {
+            return jobs;
+        }
+        let ticket = durability.batch_made(time);
+        for job in &mut jobs {
+            let (durability, ticket) = (Arc::clone(durability), ticket.clone());
+            let body = std::mem::replace(&mut job.body, Box::new(|_| Ok(())));
+            job.body = Box::new(move |job| {
+                durability.wait(ticket.clone()?)?;
+                body(job)
+            });
+        }
+        jobs
     }
 
     /// What is to be taken in for a later batch; none in most batches.
     fn upkeep_of(&self, time: Time) -> Option<OutputBody> {
         let graph = Arc::clone(&self.graph);
-        match upkeep(&graph, time) {
+        let catches_up = self.durability.as_ref().is_some_and(|durability| durability.is_repeated(time));
+        match upkeep(&graph, time, catches_up) {
             Ok(body) => body,
-            Err(error) => Some(failing(error, move || upkeep(&graph, time))),
+            Err(error) => Some(failing(error, move || upkeep(&graph, time, catches_up))),
         }
     }
 }
 
-fn upkeep(graph: &Graph, time: Time) -> Result<Option<OutputBody>> {
-    let bodies = guarded(time, || graph.upkeep(time))?;
+/// A batch of an earlier run is taken into all operators (it `catches_up`), whatever outputs are left to be done.
+fn upkeep(graph: &Graph, time: Time, catches_up: bool) -> Result<Option<OutputBody>> {
+    let mut bodies = guarded(time, || graph.upkeep(time))?;
+    if catches_up {
+        bodies.extend(guarded(time, || graph.step_through(time))?);
+    }
     if bodies.is_empty() {
         return Ok(None);
     }
     Ok(Some(Box::new(move |job| bodies.iter().try_for_each(|body| body(job)))))
 }
 
+/// The id of the job that is no output's.
+pub(super) const UPKEEP: usize = usize::MAX;
+
 /// A job for a batch in which no output has anything to do.
 fn upkeep_job(body: OutputBody) -> OutputJob {
-    OutputJob { id: usize::MAX, name: "upkeep", description: "what windows take in".into(), body }
+    OutputJob { id: UPKEEP, name: "upkeep", description: "what windows take in".into(), body }
 }
 
 /// The output's job for the batch, or none when its stream has no RDD at `time`. A batch that cannot be put together becomes a

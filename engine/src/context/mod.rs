@@ -2,8 +2,10 @@
 
 mod active;
 mod batch_run;
+mod durability;
 mod generator;
 mod lifecycle;
+mod resumption;
 mod running;
 mod scheduler;
 mod shutdown;
@@ -12,4 +14,5 @@ mod termination;
 mod tick_duty;
 
 pub use lifecycle::ContextState;
+pub(crate) use scheduler::Scheduler;
 pub use streaming_context::StreamingContext;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::durability::Durability;
 use super::generator::Generator;
 use super::scheduler::Scheduler;
 use crate::batch::RecurringTimer;
@@ -16,40 +17,56 @@ pub(super) struct Running {
     pub(super) scheduler: Arc<Scheduler>,
     generator: Arc<Generator>,
     timer: RecurringTimer,
-    zero: Time,
+    durability: Option<Arc<Durability>>,
+    /// The batch before the first.
+    before: Time,
 }
 
 /// How often a stopping context looks whether its receivers have stopped.
 const STOP_CHECK: Duration = Duration::from_millis(1);
 
 impl Running {
-    /// Starts everything, in the order in which records flow backwards: jobs, receivers, batches.
+    /// Starts everything, in the order in which records flow backwards: jobs, receivers, batches. The first batch is the one
+    /// behind that at `before`.
     pub(super) fn start(
         graph: &Arc<Graph>,
         scheduler: Arc<Scheduler>,
+        durability: Option<Arc<Durability>>,
+        before: Time,
         bus: &Arc<ListenerBus>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
         let receivers = graph.receivers();
-        reserve_cores(graph, receivers.len())?;
-        let generator =
-            Arc::new(Generator::new(Arc::clone(graph), Arc::clone(&scheduler), Arc::clone(clock)));
+        let generator = Arc::new(Generator::new(
+            Arc::clone(graph),
+            Arc::clone(&scheduler),
+            Arc::clone(clock),
+            durability.clone(),
+        ));
         let ticks = Arc::clone(&generator);
         let interval = graph.batch_interval();
         let timer = RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| {
             current::mark_engine_thread();
             ticks.generate(time);
         });
-        let first = timer.start_time();
-        let zero = first - interval;
-        let running = Running { graph: Arc::clone(graph), scheduler, generator, timer, zero };
-        match running.launch(&receivers, first, bus, clock) {
+        let running = Running { graph: Arc::clone(graph), scheduler, generator, timer, durability, before };
+        match running.launch(&receivers, before + interval, bus, clock) {
             Ok(()) => Ok(running),
             Err(error) => {
                 running.stop(false);
                 Err(error)
             }
         }
+    }
+
+    /// How many batches there are between the first and `now`.
+    pub(super) fn missed(&self, now: Time) -> u64 {
+        let missed = now.since(self.before).as_millis() / self.graph.batch_interval().as_millis().max(1);
+        u64::try_from(missed).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn durability(&self) -> Option<&Durability> {
+        self.durability.as_deref()
     }
 
     fn launch(
@@ -59,7 +76,7 @@ impl Running {
         bus: &Arc<ListenerBus>,
         clock: &Arc<dyn Clock>,
     ) -> Result<()> {
-        self.graph.start(self.zero)?;
+        self.graph.start_inputs()?;
         self.scheduler.start(self.graph.executor().config(), || self.timer.stand_in())?;
         bus.post(Event::StreamingStarted(clock.now()));
         start_receivers(&self.graph, receivers, bus, clock)?;
@@ -77,13 +94,16 @@ impl Running {
         let grace = if graceful { config.effective_graceful_stop_timeout() } else { Duration::ZERO };
         let end = Instant::now() + grace;
         self.scheduler.give_up_at(end);
-        let last = self.timer.stop(true).unwrap_or(self.zero);
+        let last = self.timer.stop(true).unwrap_or(self.before);
         if graceful && self.has_unallocated() {
             self.generator.generate(last + self.graph.batch_interval());
         }
-        self.scheduler.stop(end.saturating_duration_since(Instant::now()));
+        let all_complete = self.scheduler.stop(end.saturating_duration_since(Instant::now()));
         if graceful && self.has_unallocated() {
             tracing::error!(?grace, "the stop took too long; records that were received are not processed");
+        }
+        if let Some(durability) = &self.durability {
+            durability.finish(all_complete);
         }
         self.graph.stop();
     }
@@ -93,7 +113,7 @@ impl Running {
     }
 }
 
-fn reserve_cores(graph: &Graph, receivers: usize) -> Result<()> {
+pub(super) fn reserve_cores(graph: &Graph, receivers: usize) -> Result<()> {
     let executor = graph.executor();
     let master = executor.config().master;
     if receivers > 0 && master.threads() <= receivers {

@@ -4,6 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch_run::BatchRun;
+use super::durability::Durability;
+use super::generator::UPKEEP;
 use super::tick_duty::TickDuty;
 use crate::batch::StandIn;
 use crate::clock::{CancelToken, Clock};
@@ -46,6 +48,7 @@ pub(crate) struct Scheduler {
     bus: Arc<ListenerBus>,
     clock: Arc<dyn Clock>,
     accumulators: AccumulatorRegistry,
+    durability: Option<Arc<Durability>>,
     outcome: Box<dyn Outcome>,
     on_batch_failure: OnBatchFailure,
     max_pending: usize,
@@ -85,7 +88,15 @@ struct State {
 impl State {
     /// True when a job thread has something to do, if only to end.
     fn has_news(&self) -> bool {
-        self.closed || !self.queue.is_empty()
+        self.closed || self.is_ready()
+    }
+
+    /// True when the next job may begin. Where checkpoints are taken between two batches, those behind wait for those before.
+    fn is_ready(&self) -> bool {
+        let held = |(run, _): &(Arc<BatchRun>, OutputJob)| {
+            run.barrier.is_some_and(|barrier| self.is_held_by(barrier))
+        };
+        self.queue.front().is_some_and(|next| !held(next))
     }
 
     /// How many batches are not complete.
@@ -100,10 +111,21 @@ impl State {
         }
     }
 
-    /// The last complete batch with none pending before it, unless it was taken before.
-    fn take_frontier(&mut self) -> Option<Time> {
-        let done = self.under_way.iter().take_while(|batch| batch.is_complete).count();
-        self.under_way.drain(..done).next_back().map(|batch| batch.time)
+    /// The last complete batch with none pending before it, unless it was [told](Self::tell) before.
+    fn frontier(&self) -> Option<Time> {
+        self.under_way.iter().take_while(|batch| batch.is_complete).last().map(|batch| batch.time)
+    }
+
+    /// Notes that the graph knows of the batches up to `time`.
+    fn tell(&mut self, time: Time) {
+        while self.under_way.front().is_some_and(|batch| batch.time <= time) {
+            self.under_way.pop_front();
+        }
+    }
+
+    /// True when a batch at or before `barrier` is under way, or the graph does not know that it is complete.
+    fn is_held_by(&self, barrier: Time) -> bool {
+        self.under_way.front().is_some_and(|batch| batch.time <= barrier)
     }
 
     /// True when all inputs have ended and no batch is pending that may hold something.
@@ -124,11 +146,12 @@ struct UnderWay {
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 impl Scheduler {
-    pub(crate) fn new(
+    pub(super) fn new(
         graph: Arc<Graph>,
         bus: Arc<ListenerBus>,
         clock: Arc<dyn Clock>,
         accumulators: AccumulatorRegistry,
+        durability: Option<Arc<Durability>>,
         outcome: Box<dyn Outcome>,
     ) -> Arc<Self> {
         let config = graph.executor().config().clone();
@@ -137,6 +160,7 @@ impl Scheduler {
             bus,
             clock,
             accumulators,
+            durability,
             outcome,
             on_batch_failure: config.on_batch_failure,
             max_pending: config.max_pending_batches,
@@ -212,7 +236,8 @@ impl Scheduler {
 
     /// Takes a batch. One without jobs does not exist for listeners.
     pub(crate) fn submit(&self, mut set: JobSet) {
-        let run = Arc::new(BatchRun::new(&mut set));
+        let barrier = self.durability.as_ref().map(|durability| durability.barrier_before(set.time));
+        let run = Arc::new(BatchRun::new(&mut set, barrier));
         let is_empty = set.jobs.is_empty();
         self.tell(&run, || Event::BatchSubmitted(run.info(&run.progress())));
         self.update(|state| {
@@ -243,8 +268,8 @@ impl Scheduler {
         true
     }
 
-    /// Stops: waits up to `grace` for the batches under way, then cancels the rest.
-    pub(crate) fn stop(&self, grace: Duration) {
+    /// Stops: waits up to `grace` for the batches under way, then cancels the rest. True when nothing was left.
+    pub(crate) fn stop(&self, grace: Duration) -> bool {
         let drained = self.wait_until(grace, |_, pending| pending == 0);
         if !drained {
             self.cancelled.store(true, Ordering::Release);
@@ -259,6 +284,7 @@ impl Scheduler {
         if state.threads > 0 {
             tracing::warn!(threads = state.threads, "jobs did not end in time and were left behind");
         }
+        drained && state.threads == 0
     }
 
     fn run_jobs(&self, mut duty: Option<TickDuty>) {
@@ -280,8 +306,8 @@ impl Scheduler {
                 if state.closed {
                     return None;
                 }
-                if let Some(next) = state.queue.pop_front() {
-                    return Some(next);
+                if state.is_ready() {
+                    return state.queue.pop_front();
                 }
             }
             let has_ticked = duty.as_mut().is_some_and(|duty| duty.tick(|| !self.state().has_news()));
@@ -304,6 +330,12 @@ impl Scheduler {
         let outcome = self.attempt_by_policy(run.time, output);
         if matches!(&outcome, Err(Error::Stopped(_))) && self.cancelled.load(Ordering::Acquire) {
             return;
+        }
+        if let Some(durability) = &self.durability
+            && output.id != UPKEEP
+            && (outcome.is_ok() || self.on_batch_failure == OnBatchFailure::Skip)
+        {
+            durability.output_done(run.time, output.id);
         }
         if self.end(run, output, outcome) {
             self.finish_batch(run, false);
@@ -406,9 +438,13 @@ impl Scheduler {
 
     fn tell_frontier(&self) {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        let frontier = self.state().take_frontier();
+        let frontier = self.state().frontier();
         if let Some(frontier) = frontier {
+            if let Some(durability) = &self.durability {
+                durability.completed(frontier);
+            }
             self.graph.completed(frontier);
+            self.update(|state| state.tell(frontier));
         }
     }
 

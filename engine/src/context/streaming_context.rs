@@ -1,18 +1,23 @@
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::running::Running;
+use super::durability::Durability;
+use super::resumption::CheckpointDir;
+use super::running::{Running, reserve_cores};
 use super::scheduler::{Outcome, Scheduler};
 use super::termination::Termination;
 use super::{ContextState, active, shutdown};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::fs::{Fs, RealFs};
 use crate::graph::{DStream, Graph, InputStream, OperatorInfo, receiver_stream};
 use crate::job::{Executor, current};
 use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
 use crate::rdd::{Data, Parallelized};
 use crate::receive::{Blocks, Receiver};
-use crate::{Error, Result};
+use crate::recovery::CheckpointStatus;
+use crate::{Error, Result, Time};
 
 /// A streaming program: its streams, its output operations, and the threads that run them once it is started.
 ///
@@ -38,6 +43,8 @@ struct Inner {
 struct State {
     lifecycle: ContextState,
     running: Option<Arc<Running>>,
+    /// Where to keep what outlives the process, if anywhere.
+    checkpoint: Option<CheckpointDir>,
 }
 
 impl StreamingContext {
@@ -61,7 +68,11 @@ impl StreamingContext {
             accumulators: AccumulatorRegistry::default(),
             termination: Arc::default(),
             exclusive,
-            state: Mutex::new(State { lifecycle: ContextState::Initialized, running: None }),
+            state: Mutex::new(State {
+                lifecycle: ContextState::Initialized,
+                running: None,
+                checkpoint: None,
+            }),
             stopping: Mutex::default(),
         })))
     }
@@ -179,6 +190,74 @@ impl StreamingContext {
         self.0.bus.remove(id)
     }
 
+    /// Has the context keep in `dir` what another process needs to go on where this one ends, however it ends: checkpoints of windows
+    /// and states, the positions of the inputs, and a log of what was received and not yet processed (see the settings that begin with
+    /// `checkpoint.` and `receiver.write_ahead_log`). The directory must be empty or new; [`get_or_create`](Self::get_or_create) goes on
+    /// with one that is not.
+    ///
+    /// # Errors
+    /// After the context has started.
+    pub fn checkpoint(&self, dir: impl Into<PathBuf>) -> Result<()> {
+        self.checkpoint_on(Arc::new(RealFs), dir)
+    }
+
+    /// The same on another file system: one that fails on purpose, in a test of your own sinks.
+    ///
+    /// # Errors
+    /// After the context has started.
+    pub fn checkpoint_on(&self, fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Result<()> {
+        self.keep_in(CheckpointDir { fs, dir: dir.into(), goes_on: false })
+    }
+
+    /// The context that `build` makes, going on where an earlier run of the program has ended, if `dir` has a checkpoint of one, and
+    /// beginning anew if `dir` is empty or does not exist.
+    ///
+    /// The program always builds its graph itself: a checkpoint holds data, no code and no configuration. What the earlier run kept
+    /// comes back to the operator of the same name ([`named`](DStream::named)); operators that are new begin empty. Batches that were
+    /// under way, or that were missed since, are made at [`start`](Self::start) on the grid of the first run, with the records that
+    /// they had.
+    ///
+    /// ```no_run
+    /// use millstream_engine::{Config, StreamingContext};
+    /// # fn build() -> millstream_engine::Result<StreamingContext> { StreamingContext::new(Config::new()) }
+    /// let context = StreamingContext::get_or_create("/var/lib/word-count", build)?;
+    /// context.start()?;
+    /// context.await_termination()?;
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `build` fails. What is wrong with the directory, or does not fit the program, is told by `start`.
+    pub fn get_or_create(dir: impl Into<PathBuf>, build: impl FnOnce() -> Result<Self>) -> Result<Self> {
+        StreamingContext::get_or_create_on(Arc::new(RealFs), dir, build)
+    }
+
+    /// The same on another file system.
+    ///
+    /// # Errors
+    /// As [`get_or_create`](Self::get_or_create).
+    pub fn get_or_create_on(
+        fs: Arc<dyn Fs>,
+        dir: impl Into<PathBuf>,
+        build: impl FnOnce() -> Result<Self>,
+    ) -> Result<Self> {
+        let context = build()?;
+        context.keep_in(CheckpointDir { fs, dir: dir.into(), goes_on: true })?;
+        Ok(context)
+    }
+
+    fn keep_in(&self, dir: CheckpointDir) -> Result<()> {
+        self.0.graph.ensure_open()?;
+        self.state().checkpoint = Some(dir);
+        Ok(())
+    }
+
+    /// How checkpointing goes; `None` without a checkpoint directory, or before the start.
+    pub fn checkpoint_status(&self) -> Option<CheckpointStatus> {
+        let running = self.state().running.clone()?;
+        running.durability().map(|durability| durability.status())
+    }
+
     /// Starts the receivers and the batches. Starting an active context again changes nothing.
     ///
     /// # Errors
@@ -196,9 +275,11 @@ impl StreamingContext {
                 return Err(Error::State("StreamingContext has already been stopped".to_owned()));
             }
         }
-        match self.try_start() {
+        let checkpoint = state.checkpoint.clone();
+        match self.try_start(checkpoint.as_ref()) {
             Ok(running) => {
-                *state = State { lifecycle: ContextState::Active, running: Some(Arc::new(running)) };
+                state.lifecycle = ContextState::Active;
+                state.running = Some(Arc::new(running));
                 Ok(())
             }
             Err(error) => {
@@ -210,7 +291,7 @@ impl StreamingContext {
         }
     }
 
-    fn try_start(&self) -> Result<Running> {
+    fn try_start(&self, checkpoint: Option<&CheckpointDir>) -> Result<Running> {
         let inner = &self.0;
         inner.graph.validate()?;
         if inner.exclusive {
@@ -219,6 +300,8 @@ impl StreamingContext {
                 shutdown::install();
             }
         }
+        reserve_cores(&inner.graph, inner.graph.receivers().len())?;
+        let (durability, before) = self.begin(checkpoint)?;
         let outcome =
             ContextOutcome { context: Arc::downgrade(inner), termination: Arc::clone(&inner.termination) };
         let scheduler = Scheduler::new(
@@ -226,9 +309,26 @@ impl StreamingContext {
             Arc::clone(&inner.bus),
             Arc::clone(&inner.clock),
             inner.accumulators.clone(),
+            durability.clone(),
             Box::new(outcome),
         );
-        Running::start(&inner.graph, scheduler, &inner.bus, &inner.clock)
+        Running::start(&inner.graph, scheduler, durability, before, &inner.bus, &inner.clock)
+    }
+
+    /// Fixes the graph, and puts into it what an earlier run has left; the batch before the first.
+    fn begin(&self, checkpoint: Option<&CheckpointDir>) -> Result<(Option<Arc<Durability>>, Time)> {
+        let (graph, interval) = (&self.0.graph, self.config().batch_interval);
+        let now = self.0.clock.now().floor(interval);
+        let Some(dir) = checkpoint else {
+            graph.fix(now);
+            return Ok((None, now));
+        };
+        let mut opened = dir.open(self.config())?;
+        let zero = opened.zero(now);
+        graph.fix(zero);
+        let resumption = opened.resume(graph, zero)?;
+        let durability = Durability::begin(graph, opened, &resumption)?;
+        Ok((Some(durability), resumption.time))
     }
 
     /// Blocks until the context is stopped.
@@ -307,6 +407,12 @@ impl StreamingContext {
             tracing::warn!(%error, "listeners were cut off");
         }
         self.0.termination.stopped();
+    }
+
+    /// The batches up to `now` that the start has to make at once.
+    pub(crate) fn missed(&self, now: Time) -> u64 {
+        let running = self.state().running.clone();
+        running.map_or(0, |running| running.missed(now))
     }
 
     pub(crate) fn scheduler(&self) -> Option<Arc<Scheduler>> {

@@ -75,7 +75,8 @@ impl<R: Rdd, S: Shuffle<R::Item>> EagerMapSide<R, S> {
         if !self.path.is_open() {
             return None;
         }
-        let blocks = self.path.tracker.blocks_of(time)?;
+        // What cannot be read is told by the node that reads the blocks in its turn.
+        let blocks = self.path.tracker.blocks_of(time).ok()??;
         let locals = self.locals(blocks.sequence());
         let tracker = Arc::clone(&self.path.tracker);
         Some(Arc::new(EagerBatch { tracker, blocks, locals: Mutex::new(Some(locals)) }))

@@ -36,13 +36,15 @@ pub struct Graph {
     parts: Mutex<Parts>,
 }
 
-struct Parts {
+pub(super) struct Parts {
     phase: Phase,
-    nodes: Vec<Arc<dyn AnyNode>>,
-    inputs: Vec<Arc<dyn AnyInput>>,
+    pub(super) nodes: Vec<Arc<dyn AnyNode>>,
+    /// The nodes from which an output is reached; known once the context has started.
+    pub(super) reached: BTreeSet<usize>,
+    pub(super) inputs: Vec<Arc<dyn AnyInput>>,
     receivers: Vec<Arc<dyn ReceiverStream>>,
     outputs: Vec<Arc<Output>>,
-    stateful: Vec<Stateful>,
+    pub(super) stateful: Vec<Stateful>,
     upkeeps: Vec<Upkeep>,
     mistakes: Vec<String>,
     remember: Option<Duration>,
@@ -63,6 +65,7 @@ impl Graph {
             parts: Mutex::new(Parts {
                 phase: Phase::Open,
                 nodes: Vec::new(),
+                reached: BTreeSet::new(),
                 inputs: Vec::new(),
                 receivers: Vec::new(),
                 outputs: Vec::new(),
@@ -74,7 +77,7 @@ impl Graph {
         }
     }
 
-    fn parts(&self) -> MutexGuard<'_, Parts> {
+    pub(super) fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -246,21 +249,34 @@ impl Graph {
         Ok(())
     }
 
-    /// Fixes the graph: finds what is shared, lets shuffles go ahead, starts the inputs.
-    pub(crate) fn start(&self, zero: Time) -> Result<()> {
-        let (nodes, inputs, consumers) = {
+    /// Fixes the graph: finds what is shared, lets shuffles go ahead.
+    pub(crate) fn fix(&self, zero: Time) {
+        let (nodes, consumers) = {
             let mut parts = self.parts();
             parts.phase = Phase::Started;
-            (parts.nodes.clone(), parts.inputs.clone(), count_consumers(&parts.outputs))
+            let consumers = count_consumers(&parts.outputs);
+            parts.reached = consumers.keys().copied().collect();
+            parts.upkeeps.retain(|upkeep| consumers.contains_key(&upkeep.node));
+            (parts.nodes.clone(), consumers)
         };
         let _ = self.origin.zero.set(zero);
-        self.parts().upkeeps.retain(|upkeep| consumers.contains_key(&upkeep.node));
         for node in &nodes {
             node.settle(consumers.get(&node.info().id).copied().unwrap_or(0));
         }
         for node in nodes.iter().filter(|node| consumers.contains_key(&node.info().id)) {
             node.begin();
         }
+    }
+
+    /// What the inputs' batches are made of.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.origin.claims
+    }
+
+    /// Starts the inputs.
+    pub(crate) fn start_inputs(&self) -> Result<()> {
+        let inputs = self.inputs();
+        let zero = self.origin.zero.get().copied().unwrap_or_default();
         let start = StartInfo { zero, executor: self.origin.executor.clone() };
         inputs.iter().try_for_each(|input| {
             catch(|| input.start(&start)).unwrap_or_else(|reason| {
@@ -301,6 +317,7 @@ impl Graph {
         };
         nodes.iter().for_each(|node| node.forget(time - remember));
         trackers.iter().for_each(|tracker| tracker.forget(time - remember));
+        self.origin.claims.forget(time - remember);
         for input in &inputs {
             guarded("completed", || input.completed(time));
         }

@@ -9,6 +9,7 @@
 
 mod claims;
 mod dstream;
+mod durable;
 mod eager;
 mod graph_state;
 mod input;
@@ -21,6 +22,7 @@ mod stateful;
 mod windowed;
 
 pub use dstream::DStream;
+pub(crate) use durable::DurableOperator;
 pub use graph_state::Graph;
 pub use input::{BatchInput, InputStream, StartInfo};
 pub use keyed_state::MapWithStateStream;

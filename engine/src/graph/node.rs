@@ -39,6 +39,8 @@ pub(crate) struct NodeInfo {
     pub(crate) origin: Arc<Origin>,
     /// True when reading the node twice costs nothing but memory traffic: blocks that were received.
     pub(crate) is_stored: bool,
+    /// How far back it asks its parents, whose batches it keeps.
+    pub(crate) reaches_back: Duration,
     keep: AtomicBool,
     /// The name that the program gave.
     name: OnceLock<String>,
@@ -60,9 +62,15 @@ impl NodeInfo {
             slide,
             origin,
             is_stored,
+            reaches_back: Duration::ZERO,
             keep: AtomicBool::new(false),
             name: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn reaching_back(mut self, window: Duration) -> Self {
+        self.reaches_back = window;
+        self
     }
 
     /// A stream has data at the times `zero + k * slide`, k > 0.

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use super::dstream::receiver_node;
 use super::{DStream, Graph};
 use crate::batch::BlockTracker;
-use crate::block::{Blocks, ring};
+use crate::block::{Blocks, SegmentLog, ring};
 use crate::clock::Clock;
 use crate::observe::{ListenerBus, StreamInputInfo};
 use crate::receive::{BlockBuilder, Command, Receiver, ReceiverContext, Supervisor};
@@ -13,6 +13,10 @@ use crate::{Error, Result, Time};
 
 /// A receiver's stream as the graph sees it.
 pub(crate) trait ReceiverStream: Send + Sync {
+    fn stream(&self) -> usize;
+    fn name(&self) -> &str;
+    /// Has the segments written to `log`, if there is one, and numbered from `next` on.
+    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64);
     fn tracker(&self) -> Arc<BlockTracker>;
     /// Starts the supervisor thread, pinned to `core` when there is one.
     fn start(&self, bus: Arc<ListenerBus>, clock: Arc<dyn Clock>, core: Option<usize>) -> Result<()>;
@@ -64,13 +68,25 @@ pub(crate) fn receiver_stream<R: Receiver>(
         tracker,
         move |segment| Blocks::new(for_segment.clone(), vec![segment.clone()]),
         Box::new(move |time| {
-            let segments = blocks_of.blocks_of(time).map(|blocks| blocks.all()).unwrap_or_default();
+            let segments = blocks_of.blocks_of(time)?.map(|blocks| blocks.all()).unwrap_or_default();
             Ok(Some(Blocks::new(executor.clone(), segments)))
         }),
     ))
 }
 
 impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
+    fn stream(&self) -> usize {
+        self.stream
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64) {
+        self.context.builder().begin(log, next);
+    }
+
     fn tracker(&self) -> Arc<BlockTracker> {
         Arc::clone(&self.tracker)
     }

@@ -53,7 +53,7 @@ impl<R: Rdd> DStream<R> {
                 Ok(Some(UnionAll::new(executor.clone(), panes).boxed()))
             }
         };
-        let info = self.graph.info("window", Location::caller(), span.slide, true);
+        let info = self.graph.info("window", Location::caller(), span.slide, true).reaching_back(span.window);
         let forgotten = move |time| forget_panes(&panes, time - span.window);
         let node =
             Node::new(info, vec![Arc::clone(&self.node) as _], Box::new(compute)).with_forget(forgotten);

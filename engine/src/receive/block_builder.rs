@@ -1,13 +1,13 @@
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::RateLimiter;
 use crate::batch::BlockTracker;
 use crate::block::ring::{Full, Producer};
-use crate::block::{BlockFormat, Segment};
+use crate::block::{BlockFormat, Segment, SegmentLog};
 use crate::text::{ChunkMut, ChunkPool};
 use crate::{Error, Result, Time};
 
@@ -23,6 +23,8 @@ pub struct BlockBuilder<F> {
     limiter: RateLimiter,
     closed: AtomicBool,
     replaced: AtomicU64,
+    /// Where segments are written before they are relied on, if they are.
+    log: OnceLock<Arc<dyn SegmentLog>>,
     format: PhantomData<F>,
 }
 
@@ -33,6 +35,8 @@ struct Building {
     /// The beginning of the current block interval.
     block: Time,
     ring: Producer<Segment>,
+    /// The number of the next segment.
+    number: u64,
     scratch: Vec<u8>,
 }
 
@@ -57,6 +61,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
                 counted: 0,
                 block: Time::default(),
                 ring,
+                number: 0,
                 scratch: Vec::new(),
             }),
             room: Condvar::new(),
@@ -65,8 +70,17 @@ impl<F: BlockFormat> BlockBuilder<F> {
             limiter,
             closed: AtomicBool::new(false),
             replaced: AtomicU64::new(0),
+            log: OnceLock::new(),
             format: PhantomData,
         }
+    }
+
+    /// Has the segments written to `log`, and numbered from `next` on. To be called before the receiver starts.
+    pub(crate) fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64) {
+        if let Some(log) = log {
+            let _ = self.log.set(log);
+        }
+        self.building().number = next;
     }
 
     fn building(&self) -> MutexGuard<'_, Building> {
@@ -109,11 +123,11 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.append(&mut building, item)
     }
 
-    /// Stores records as a block of their own and returns when it is registered with its batch. The block is one segment, so
-    /// that no end of a batch divides it.
+    /// Stores records as a block of their own and returns when it is registered with its batch and, with a write-ahead log, durable.
+    /// The block is one segment, so that no end of a batch divides it.
     ///
     /// # Errors
-    /// As [`store`](Self::store); then none of the records is stored.
+    /// As [`store`](Self::store); then none of the records is stored. When the log has failed, nobody knows whether they are.
     pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>, block: Time) -> Result<()> {
         drop(self.wait_for_room(self.building())?);
         let (mut bytes, mut records) = (Vec::new(), 0);
@@ -122,13 +136,17 @@ impl<F: BlockFormat> BlockBuilder<F> {
             records += 1;
         }
         let mut building = self.wait_for_room(self.building())?;
-        self.seal(&mut building);
+        self.hand_over(&mut building);
         self.chunk_with(&mut building, bytes.len())?.extend_from_slice(&bytes);
         building.counted = records;
         let interval = std::mem::replace(&mut building.block, block);
-        self.seal(&mut building);
+        let logged = self.seal(&mut building);
         building.block = interval;
-        Ok(())
+        drop(building);
+        match (self.log.get(), logged?) {
+            (Some(log), Some(ticket)) => log.wait(ticket),
+            _ => Ok(()),
+        }
     }
 
     /// Lets `fill` append whole records to the current chunk, which has at least `spare` bytes left; `None` when there is no
@@ -144,7 +162,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
         let chunk = self.chunk_with(&mut building, spare)?;
         let result = fill(chunk);
         if chunk.remaining() == 0 {
-            self.seal(&mut building);
+            self.hand_over(&mut building);
         }
         Ok(Some(result))
     }
@@ -153,7 +171,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// storing, it is left to the end of the interval.
     pub(crate) fn cut(&self) {
         if let Ok(mut building) = self.building.try_lock() {
-            self.seal(&mut building);
+            self.hand_over(&mut building);
         }
     }
 
@@ -165,7 +183,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// Ends the block interval: seals what there is and begins the block of `block`. Never waits.
     pub(crate) fn tick(&self, block: Time) {
         let mut building = self.building();
-        self.seal(&mut building);
+        self.hand_over(&mut building);
         building.block = block;
         self.room.notify_all();
     }
@@ -211,7 +229,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// The current chunk, or a fresh one when `spare` bytes do not fit.
     fn chunk_with<'a>(&self, building: &'a mut Building, spare: usize) -> Result<&'a mut ChunkMut> {
         if building.chunk.as_ref().is_some_and(|chunk| chunk.remaining() < spare) {
-            self.seal(building);
+            self.hand_over(building);
         }
         // An empty chunk is not sealed, and may still be too small.
         let chunk = match building.chunk.take().filter(|chunk| chunk.remaining() >= spare) {
@@ -221,19 +239,29 @@ impl<F: BlockFormat> BlockBuilder<F> {
         Ok(building.chunk.insert(chunk))
     }
 
-    fn seal(&self, building: &mut Building) {
+    /// Seals what there is; the log's ticket of it, if there is a log.
+    ///
+    /// # Errors
+    /// When the log has failed: the segment is in its batch all the same, and the batch will fail of it.
+    fn seal(&self, building: &mut Building) -> Result<Option<u64>> {
         if building.is_empty() {
-            return;
+            return Ok(None);
         }
-        let Some(chunk) = building.chunk.take() else { return };
-        let sealed = match F::seal(chunk, std::mem::take(&mut building.counted)) {
-            Ok(sealed) => sealed,
-            Err(error) => return tracing::error!(%error, "a segment could not be sealed and is dropped"),
-        };
+        let Some(chunk) = building.chunk.take() else { return Ok(None) };
+        let sealed = F::seal(chunk, std::mem::take(&mut building.counted))
+            .inspect_err(|error| tracing::error!(%error, "a segment could not be sealed and is dropped"))?;
         self.replaced.fetch_add(sealed.replaced, Ordering::Relaxed);
         let segment = Segment::new(sealed.content, sealed.records, building.block);
+        let logged = self.log.get().map(|log| log.append(building.number, &segment)).transpose();
+        building.number += 1;
         self.tracker.hold(segment.len());
         self.push(building, segment);
+        logged
+    }
+
+    /// Seals what there is where nobody waits for it to be safe: the log's failure is told by the batch.
+    fn hand_over(&self, building: &mut Building) {
+        let _ = self.seal(building);
     }
 
     /// Pushes into the ring; one that is full is emptied into the open batch first.

@@ -61,7 +61,8 @@ impl Generations {
         let mut generations =
             Generations { fs, dir: dir.to_owned(), last: 0, kept: Vec::new(), known: BTreeMap::new() };
         generations.last = generations.numbers(MANIFEST)?.into_iter().next_back().unwrap_or(0);
-        generations.last = generations.last.max(generations.numbers(DATA)?.into_iter().next_back().unwrap_or(0));
+        generations.last =
+            generations.last.max(generations.numbers(DATA)?.into_iter().next_back().unwrap_or(0));
         Ok(generations)
     }
 
@@ -71,11 +72,6 @@ impl Generations {
         let entries = self.fs.list(&self.dir).map_err(failed)?;
         let names = entries.iter().filter_map(|entry| entry.name.to_str()?.strip_suffix(extension));
         Ok(names.filter_map(|name| u64::from_str_radix(name, 16).ok()).collect())
-    }
-
-    /// True when there is any manifest, good or bad.
-    pub(crate) fn has_any(&self) -> Result<bool> {
-        Ok(!self.numbers(MANIFEST)?.is_empty())
     }
 
     /// The newest checkpoint whose manifest is good and for which `check` finds the rest good. What is skipped is told in the log and
@@ -130,13 +126,18 @@ impl Generations {
     /// When a unit is missing or is not what was written.
     pub(crate) fn load(&self, operator: &OperatorEntry) -> Result<Saved> {
         let units = operator.units.iter().map(|unit| Ok((unit.id, self.load_unit(operator, unit)?)));
-        Ok(Saved { number: operator.number, rest: operator.rest.clone(), units: units.collect::<Result<_>>()? })
+        Ok(Saved {
+            number: operator.number,
+            rest: operator.rest.clone(),
+            units: units.collect::<Result<_>>()?,
+        })
     }
 
     fn load_unit(&self, operator: &OperatorEntry, unit: &UnitEntry) -> Result<Vec<u8>> {
         let path = self.path(unit.file, DATA);
         let what = || format!("part {} of {:?} in {}", unit.id, operator.id, path.display());
-        let bytes = self.fs.read_at(&path, unit.offset, unit.len as usize).map_err(|e| Error::io(what(), e))?;
+        let bytes =
+            self.fs.read_at(&path, unit.offset, unit.len as usize).map_err(|e| Error::io(what(), e))?;
         if bytes.len() != unit.len as usize || crc32c::crc32c(&bytes) != unit.crc {
             return Err(Error::Recovery(format!("{} is damaged: its checksum does not fit", what())));
         }
@@ -203,9 +204,9 @@ impl Generations {
         files.into_iter().filter(|(_, (needed, end))| needed * SPARSE < *end).map(|(file, _)| file).collect()
     }
 
-    /// The time of the oldest checkpoint that one may have to go back to.
-    pub(crate) fn oldest_time(&self) -> Option<crate::Time> {
-        self.kept.first().map(|manifest| manifest.time)
+    /// The oldest checkpoint that one may have to go back to.
+    pub(crate) fn oldest(&self) -> Option<&Manifest> {
+        self.kept.first()
     }
 
     /// Removes what no kept manifest needs. What cannot be removed now is tried again after the next checkpoint.
@@ -261,7 +262,10 @@ impl<'a> DataFile<'a> {
         encode(&mut self.waiting)?;
         let content = &self.waiting[begin..];
         let len = u32::try_from(content.len()).map_err(|_| {
-            Error::Recovery(format!("part {id} of an operator takes {} bytes, more than 4 GiB", content.len()))
+            Error::Recovery(format!(
+                "part {id} of an operator takes {} bytes, more than 4 GiB",
+                content.len()
+            ))
         })?;
         let entry = UnitEntry {
             id,

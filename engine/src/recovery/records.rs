@@ -38,7 +38,7 @@ pub(crate) struct DoneRecord {
 }
 
 /// What stands before the bytes of a received segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentHeader {
     pub(crate) stream: u32,
     /// Segments of a stream are numbered in the order in which they came.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::test_input::Shelf;
 use super::{Collected, TestInput};
-use crate::clock::ManualClock;
+use crate::clock::{Clock, ManualClock};
 use crate::config::{Config, Master};
-use crate::context::StreamingContext;
+use crate::context::{ContextState, Scheduler, StreamingContext};
+use crate::fs::Fs;
 use crate::graph::DStream;
 use crate::job::Stage;
 use crate::rdd::{Data, Flow, Parallelized, Rdd};
@@ -99,24 +100,46 @@ impl TestContext {
         Collected(shelf)
     }
 
-    /// Starts the context if need be and runs the next `batches` batches to their end.
+    /// Goes on in `dir` where an earlier context has ended, as [`StreamingContext::get_or_create`] does.
+    ///
+    /// # Errors
+    /// After the first `run`.
+    pub fn go_on(&self, fs: Arc<dyn Fs>, dir: &str) -> Result<()> {
+        let context = self.context.clone();
+        StreamingContext::get_or_create_on(fs, dir, || Ok(context)).map(|_| ())
+    }
+
+    /// Starts the context if need be and runs the next `batches` batches to their end; before these, at the start, those that an
+    /// earlier context has left to be made again, or has missed.
     ///
     /// # Errors
     /// What `start` says, and the first error of a batch that stops the context.
     pub fn run(&self, batches: usize) -> Result<()> {
+        let starts = self.context.lifecycle() == ContextState::Initialized;
         self.context.start()?;
-        let scheduler =
-            self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))?;
+        if starts {
+            self.wait_for(self.context.missed(self.clock.now()))?;
+        }
         for _ in 0..batches {
-            let target = scheduler.completed() + 1;
+            let target = self.scheduler()?.completed() + 1;
             self.clock.advance(self.context.config().batch_interval);
-            let done = scheduler.wait_until(BATCH_MAX, |completed, _| completed >= target);
-            self.context.await_termination_or_timeout(Duration::ZERO)?;
-            if !done {
-                return Err(Error::Stopped(format!("a batch was not done within {} s", BATCH_MAX.as_secs())));
-            }
+            self.wait_for(target)?;
         }
         Ok(())
+    }
+
+    fn scheduler(&self) -> Result<Arc<Scheduler>> {
+        self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))
+    }
+
+    /// Waits until so many batches are complete.
+    fn wait_for(&self, target: u64) -> Result<()> {
+        let done = self.scheduler()?.wait_until(BATCH_MAX, |completed, _| completed >= target);
+        self.context.await_termination_or_timeout(Duration::ZERO)?;
+        if done {
+            return Ok(());
+        }
+        Err(Error::Stopped(format!("a batch was not done within {} s", BATCH_MAX.as_secs())))
     }
 }
 

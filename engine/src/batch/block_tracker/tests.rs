@@ -41,7 +41,7 @@ impl Bed {
     }
 
     fn blocks_of(&self, time: i64) -> Vec<i64> {
-        let all = self.tracker.blocks_of(at(time)).map(|blocks| blocks.all()).unwrap_or_default();
+        let all = self.tracker.blocks_of(at(time)).unwrap().map(|blocks| blocks.all()).unwrap_or_default();
         all.iter().map(|segment| segment.block().as_millis()).collect()
     }
 }
@@ -159,7 +159,7 @@ fn every_segment_is_collected_once_by_whoever_comes_first() {
             }
         }
         bed.tracker.allocate(at(1));
-        let batch = bed.tracker.blocks_of(at(1)).unwrap();
+        let batch = bed.tracker.blocks_of(at(1)).unwrap().unwrap();
         bed.tracker.finish_eager(&batch);
         let mut collected = side.collected.lock().unwrap()[&0].clone();
         collected.sort_unstable();
@@ -178,7 +178,7 @@ fn a_closed_batch_waits_for_the_thread_that_is_still_at_it() {
         thread::yield_now();
     }
     bed.tracker.allocate(at(1));
-    bed.tracker.finish_eager(&bed.tracker.blocks_of(at(1)).unwrap());
+    bed.tracker.finish_eager(&bed.tracker.blocks_of(at(1)).unwrap().unwrap());
     assert_eq!(side.collected.lock().unwrap()[&0], [0]);
     assert_ne!(side.threads.lock().unwrap()[0], thread::current().id(), "a compute thread had it");
 }

@@ -1,0 +1,23 @@
+use std::ops::Range;
+
+use super::Segment;
+use crate::Result;
+
+/// Where the received segments of a stream are written before anybody relies on them.
+pub(crate) trait SegmentLog: Send + Sync {
+    /// Hands a segment over, with its number among those of the stream, and gives the ticket to [wait](Self::wait) with. It returns at
+    /// once, unless the log is behind: then it holds the receiver up.
+    ///
+    /// # Errors
+    /// When the log has failed for good.
+    fn append(&self, number: u64, segment: &Segment) -> Result<u64>;
+
+    /// Returns when the segment, and all before it, are durable.
+    ///
+    /// # Errors
+    /// When they never will be.
+    fn wait(&self, ticket: u64) -> Result<()>;
+}
+
+/// Reads the segments of an earlier run whose numbers lie in a range.
+pub(crate) type ReadSegments = dyn Fn(Range<u64>) -> Result<Vec<Segment>> + Send + Sync;

@@ -1,0 +1,192 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::resumption::{Opened, Resumption};
+use crate::graph::Graph;
+use crate::recovery::{
+    BatchLog, BatchRecord, Blocks, Captured, CheckpointStatus, Checkpointer, DoneRecord, InputEntry,
+    Manifest, OperatorEntry, ReceiverEntry, Snapshot,
+};
+use crate::wal::RecordId;
+use crate::{Result, Time};
+
+/// What a running context writes down, so that another process can go on.
+///
+/// ```text
+/// received        segments into the log (receive/block_builder.rs)
+/// batch made      what it is made of into the log; its outputs begin when that is durable
+/// output done     a word into the log
+/// batch complete  every now and then, between two batches: a checkpoint, written by a thread of its own
+/// ```
+pub(super) struct Durability {
+    graph: Arc<Graph>,
+    log: Arc<BatchLog>,
+    checkpointer: Checkpointer,
+    /// A checkpoint is due at every multiple of it.
+    every: Duration,
+    /// What all checkpoints of this run have in common.
+    common: Manifest,
+    /// The outputs that an earlier run has done, of batches that are made again.
+    done: BTreeSet<DoneRecord>,
+    /// The batches of an earlier run that are made again.
+    repeated: BTreeSet<Time>,
+    progress: Mutex<Progress>,
+    _lock: Box<dyn Send + Sync>,
+}
+
+/// How far the batches are.
+struct Progress {
+    /// The last batch that is complete, as all before it.
+    completed: Time,
+    /// The last batch that is in a checkpoint, or in one that is being written.
+    checkpointed: Time,
+}
+
+impl Durability {
+    /// Begins to write down, behind what an earlier run has left.
+    ///
+    /// # Errors
+    /// When the first checkpoint cannot be written.
+    pub(super) fn begin(graph: &Arc<Graph>, opened: Opened, resumption: &Resumption) -> Result<Arc<Self>> {
+        let config = graph.executor().config();
+        let Opened { lock, mut generations, log, .. } = opened;
+        let common = Manifest {
+            app_name: config.app_name.clone(),
+            zero: resumption.zero,
+            batch_interval: config.batch_interval,
+            ..Manifest::default()
+        };
+        if resumption.is_first {
+            generations.write(snapshot(graph, &common, resumption.zero)?)?;
+        }
+        let (reach, released) = (graph.reach()?, Arc::clone(&log));
+        let on_written = Box::new(move |oldest: &Manifest| {
+            let next = oldest.receivers.iter().map(|receiver| (receiver.stream, receiver.next)).collect();
+            if let Err(error) = released.release(oldest.time - reach, &next) {
+                tracing::warn!(%error, "the log could not be shortened; it is tried again after the next checkpoint");
+            }
+        });
+        graph.claims().turn_on();
+        for receiver in graph.receivers() {
+            let stream = receiver.stream();
+            let segments = config.write_ahead_log.then(|| log.of_stream(stream as u32));
+            receiver.begin(segments, resumption.next_segment(stream, &log));
+        }
+        Ok(Arc::new(Durability {
+            graph: Arc::clone(graph),
+            log,
+            checkpointer: Checkpointer::start(generations, on_written)?,
+            every: config.effective_checkpoint_interval(),
+            common,
+            done: resumption.done.clone(),
+            repeated: resumption.repeated.clone(),
+            progress: Mutex::new(Progress { completed: resumption.time, checkpointed: resumption.time }),
+            _lock: lock,
+        }))
+    }
+
+    pub(super) fn status(&self) -> CheckpointStatus {
+        self.checkpointer.status()
+    }
+
+    /// True when an earlier run has made the batch.
+    pub(super) fn is_repeated(&self, time: Time) -> bool {
+        self.repeated.contains(&time)
+    }
+
+    /// True when an earlier run has done this output of the batch.
+    pub(super) fn is_done(&self, time: Time, output: usize) -> bool {
+        self.done.contains(&DoneRecord { time, output: output as u32 })
+    }
+
+    /// Writes what the batch at `time` is made of. The outputs must [wait](Self::wait) for it.
+    ///
+    /// # Errors
+    /// When the log has failed for good.
+    pub(super) fn batch_made(&self, time: Time) -> Result<RecordId> {
+        let blocks = self.graph.receivers().into_iter().filter_map(|receiver| {
+            let numbers = receiver.tracker().numbers_of(time)?;
+            Some(Blocks { stream: receiver.stream() as u32, from: numbers.start, to: numbers.end })
+        });
+        self.log.batch(BatchRecord { time, claims: self.graph.claims().take(), blocks: blocks.collect() })
+    }
+
+    /// Returns when what the batch is made of is durable.
+    ///
+    /// # Errors
+    /// When it never will be.
+    pub(super) fn wait(&self, ticket: RecordId) -> Result<()> {
+        self.log.wait(ticket)
+    }
+
+    /// Writes that the batch's output is done, and is not to be repeated.
+    pub(super) fn output_done(&self, time: Time, output: usize) {
+        if let Err(error) = self.log.done(DoneRecord { time, output: output as u32 }) {
+            tracing::error!(batch = %time, %error, "that an output is done could not be written: after a crash it is repeated");
+        }
+    }
+
+    /// The last time before which, or at which, all must be complete before a batch at `time` may begin: a checkpoint is taken there.
+    pub(super) fn barrier_before(&self, time: Time) -> Time {
+        (time - Duration::from_millis(1)).floor_from(self.every, self.common.zero)
+    }
+
+    /// All batches up to and including `time` are complete, and none behind them has begun, if a checkpoint is due.
+    pub(super) fn completed(&self, time: Time) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.completed = time;
+        let due = progress.checkpointed.floor_from(self.every, self.common.zero) + self.every;
+        if time < due {
+            return;
+        }
+        progress.checkpointed = time;
+        if let Some(snapshot) = self.snapshot(time) {
+            self.checkpointer.submit(snapshot);
+        }
+    }
+
+    /// What there is to be written at `time`; a failure is told and costs one checkpoint.
+    fn snapshot(&self, time: Time) -> Option<Snapshot> {
+        let told =
+            |error: &_| tracing::error!(%time, %error, "no checkpoint can be taken; the one before remains");
+        snapshot(&self.graph, &self.common, time).inspect_err(told).ok()
+    }
+
+    /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat.
+    pub(super) fn finish(&self, all_complete: bool) {
+        let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
+        self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "the log could not be closed");
+        }
+    }
+}
+
+/// The state of everything after the batch at `time`.
+fn snapshot(graph: &Graph, common: &Manifest, time: Time) -> Result<Snapshot> {
+    let mut captured: Vec<Box<dyn Captured>> = Vec::new();
+    let mut manifest = Manifest { time, ..common.clone() };
+    for operator in graph.durable_operators() {
+        manifest.operators.push(OperatorEntry {
+            id: operator.id,
+            description: operator.description,
+            types: operator.feed.operator().types(),
+            number: operator.feed.number_at(time),
+            keys: operator.keys as u64,
+            rest: Vec::new(),
+            units: Vec::new(),
+        });
+        captured.push(operator.feed.operator().capture());
+    }
+    for input in graph.inputs() {
+        let (stream, name, position) =
+            (input.stream() as u32, input.name().to_owned(), input.position(time)?);
+        manifest.inputs.push(InputEntry { stream, name, position });
+    }
+    for receiver in graph.receivers() {
+        let (stream, name) = (receiver.stream() as u32, receiver.name().to_owned());
+        manifest.receivers.push(ReceiverEntry { stream, name, next: receiver.tracker().next_after(time) });
+    }
+    Ok(Snapshot { manifest, captured })
+}

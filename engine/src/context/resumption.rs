@@ -1,0 +1,286 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::fs::Fs;
+use crate::graph::{DurableOperator, Graph};
+use crate::job::Job;
+use crate::recovery::{BatchLog, Claim, DoneRecord, Generations, Left, Manifest, Saved};
+use crate::wal::LogOptions;
+use crate::{Error, Result, Time};
+
+/// Where a context keeps what outlives the process.
+#[derive(Clone, Debug)]
+pub(super) struct CheckpointDir {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
+    /// Whether what an earlier run has left there is to be gone on with; if not, there must be nothing.
+    pub(super) goes_on: bool,
+}
+
+/// A checkpoint directory that this process has for itself.
+pub(super) struct Opened {
+    pub(super) lock: Box<dyn Send + Sync>,
+    pub(super) generations: Generations,
+    pub(super) log: Arc<BatchLog>,
+    earlier: Option<Earlier>,
+}
+
+/// What an earlier run has left.
+struct Earlier {
+    manifest: Manifest,
+    /// The contents of the operators, by their ids.
+    operators: BTreeMap<String, Saved>,
+    left: Left,
+}
+
+/// Where a context begins.
+pub(super) struct Resumption {
+    /// Whether nothing was there before.
+    pub(super) is_first: bool,
+    /// The time before the first batch that ever was.
+    pub(super) zero: Time,
+    /// The last batch that need not be made again.
+    pub(super) time: Time,
+    /// The batches that an earlier run has made, and that are made again.
+    pub(super) repeated: BTreeSet<Time>,
+    /// Their outputs that need not be done again.
+    pub(super) done: BTreeSet<DoneRecord>,
+    /// The number of the first segment of each receiver that no batch has.
+    unclaimed: BTreeMap<u32, u64>,
+}
+
+impl CheckpointDir {
+    /// Takes the directory for this process and reads what is there.
+    ///
+    /// # Errors
+    /// When another process has it; when there is something, and this is not to be gone on with; when it cannot be read, or is
+    /// damaged so that nothing can be gone on with.
+    pub(super) fn open(&self, config: &Config) -> Result<Opened> {
+        let shown = self.dir.display();
+        let failed = |e| Error::io(format!("opening the checkpoint directory {shown}"), e);
+        self.fs.create_dir_all(&self.dir).map_err(failed)?;
+        let lock = self.fs.lock(&self.dir.join("lock")).map_err(|e| {
+            Error::io(
+                format!("the checkpoint directory {shown} is not free: one program at a time may use it"),
+                e,
+            )
+        })?;
+        let mut generations = Generations::open(Arc::clone(&self.fs), &self.dir.join("checkpoints"))?;
+        let newest = generations.newest(contents)?;
+        self.check_expected(newest.as_ref().map(|(manifest, ..)| manifest))?;
+        let (log, left) = BatchLog::open(Arc::clone(&self.fs), &self.dir.join("log"), log_options(config))?;
+        let earlier = newest.map(|(manifest, operators, _)| Earlier { manifest, operators, left });
+        Ok(Opened { lock, generations, log: Arc::new(log), earlier })
+    }
+
+    fn check_expected(&self, found: Option<&Manifest>) -> Result<()> {
+        let dir = self.dir.display();
+        match found {
+            Some(manifest) if !self.goes_on => Err(Error::Recovery(format!(
+                "{dir} holds the checkpoint of {:?} at {}: StreamingContext::get_or_create goes on from there; to begin anew, use \
+                 another directory or empty this one",
+                manifest.app_name, manifest.time
+            ))),
+            None if has_files(&*self.fs, &self.dir.join("log")) => Err(Error::Recovery(format!(
+                "{dir} has a log but no checkpoint, so what is in the log cannot be gone on with: restore the folder checkpoints \
+                 from a copy; to begin anew, and lose what is in the log, use another directory or empty this one"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn log_options(config: &Config) -> LogOptions {
+    LogOptions {
+        segment_bytes: config.wal_segment_bytes,
+        max_bytes: config.wal_max_bytes,
+        compress: config.wal_compress,
+        skip_damage: config.wal_skip_damage,
+    }
+}
+
+/// Whether there is any file of the log.
+fn has_files(fs: &dyn Fs, dir: &Path) -> bool {
+    fs.list(dir).is_ok_and(|entries| entries.iter().any(|entry| !entry.is_dir))
+}
+
+/// The contents of all operators of a checkpoint: only one whose data is whole is gone on from.
+fn contents(generations: &Generations, manifest: &Manifest) -> Result<BTreeMap<String, Saved>> {
+    let contents = manifest.operators.iter().map(|entry| Ok((entry.id.clone(), generations.load(entry)?)));
+    contents.collect()
+}
+
+impl Opened {
+    /// The time before the first batch that ever was; `now` when this is the first run.
+    pub(super) fn zero(&self, now: Time) -> Time {
+        self.earlier.as_ref().map_or(now, |earlier| earlier.manifest.zero)
+    }
+
+    /// Puts into the graph, which has been fixed at `zero`, what an earlier run has left.
+    ///
+    /// # Errors
+    /// When the program does not fit it.
+    pub(super) fn resume(&mut self, graph: &Graph, zero: Time) -> Result<Resumption> {
+        let Some(mut earlier) = self.earlier.take() else {
+            return Ok(Resumption::first(zero));
+        };
+        earlier.check(graph)?;
+        earlier.restore_operators(graph)?;
+        let since = earlier.manifest.time - graph.reach()?;
+        earlier.left.batches.retain(|batch| batch.time > since);
+        earlier.restore_inputs(graph)?;
+        let unclaimed = earlier.restore_receivers(graph, &self.log)?;
+        let time = earlier.manifest.time;
+        let later = earlier.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
+        tracing::info!(checkpoint = %time, generation = earlier.manifest.generation, "going on from a checkpoint");
+        Ok(Resumption {
+            is_first: false,
+            zero,
+            time,
+            repeated: later.collect(),
+            done: earlier.left.done.into_iter().filter(|done| done.time > time).collect(),
+            unclaimed,
+        })
+    }
+}
+
+impl Resumption {
+    pub(super) fn first(zero: Time) -> Self {
+        Resumption {
+            is_first: true,
+            zero,
+            time: zero,
+            repeated: BTreeSet::new(),
+            done: BTreeSet::new(),
+            unclaimed: BTreeMap::new(),
+        }
+    }
+
+    /// The number of the next segment that a receiver brings.
+    pub(super) fn next_segment(&self, stream: usize, log: &BatchLog) -> u64 {
+        let unclaimed = self.unclaimed.get(&(stream as u32)).copied().unwrap_or(0);
+        log.end_of(stream as u32).unwrap_or(0).max(unclaimed)
+    }
+}
+
+impl Earlier {
+    /// Checks that the program is the one that the checkpoint is of, as far as it must be.
+    fn check(&self, graph: &Graph) -> Result<()> {
+        let (config, manifest) = (graph.executor().config(), &self.manifest);
+        if config.app_name != manifest.app_name {
+            return Err(Error::Recovery(format!(
+                "the checkpoint is that of {:?}, and this program is {:?} (app_name): use another checkpoint directory, or the \
+                 same name",
+                manifest.app_name, config.app_name
+            )));
+        }
+        if config.batch_interval != manifest.batch_interval {
+            return Err(Error::Recovery(format!(
+                "the checkpoint has batches of {} ms, and this program makes batches of {} ms (batch_interval): what it keeps is \
+                 counted in batches, so go on with the old interval, or begin anew in another checkpoint directory",
+                manifest.batch_interval.as_millis(),
+                config.batch_interval.as_millis()
+            )));
+        }
+        let mistakes = self.misfits(graph);
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Recovery(format!(
+            "the checkpoint does not fit the program: {}. Give the operators back, by name and type, or accept the loss by listing \
+             them, with commas between, in checkpoint.drop_state",
+            mistakes.join("; ")
+        )))
+    }
+
+    /// What of the checkpoint has no place in the program.
+    fn misfits(&self, graph: &Graph) -> Vec<String> {
+        let (operators, config) = (graph.durable_operators(), graph.executor().config());
+        let kept = |name: &&str| !config.drops_state(name);
+        let mut misfits = Vec::new();
+        for entry in self.manifest.operators.iter().filter(|entry| kept(&entry.id.as_str())) {
+            match operators.iter().find(|operator| operator.id == entry.id) {
+                None => misfits.push(format!(
+                    "{:?} ({}, {} keys) is not in the program",
+                    entry.id, entry.description, entry.keys
+                )),
+                Some(operator) if operator.feed.operator().types() != entry.types => misfits.push(format!(
+                    "{:?} was {} and is {}",
+                    entry.id,
+                    entry.types,
+                    operator.feed.operator().types()
+                )),
+                Some(_) => {}
+            }
+        }
+        let names: BTreeSet<String> = names_of_streams(graph);
+        let inputs =
+            self.manifest.inputs.iter().filter(|input| !input.position.is_empty()).map(|input| &input.name);
+        let receivers = self.manifest.receivers.iter().map(|receiver| &receiver.name);
+        for name in inputs.chain(receivers).filter(|name| kept(&name.as_str()) && !names.contains(*name)) {
+            misfits.push(format!("the input {name:?} is not in the program"));
+        }
+        misfits
+    }
+
+    fn restore_operators(&mut self, graph: &Graph) -> Result<()> {
+        let (time, config) = (self.manifest.time, graph.executor().config());
+        let job = Job::new(time, "recovery");
+        for DurableOperator { id, feed, .. } in graph.durable_operators() {
+            if let Some(saved) = self.operators.remove(&id)
+                && !config.drops_state(&id)
+            {
+                feed.operator().restore(&job, &saved)?;
+            }
+            feed.resume_after(time);
+        }
+        Ok(())
+    }
+
+    fn restore_inputs(&self, graph: &Graph) -> Result<()> {
+        let claims = || self.left.batches.iter().flat_map(|batch| &batch.claims);
+        graph.claims().repeat(claims().cloned());
+        for input in graph.inputs() {
+            let Some(entry) = self.manifest.inputs.iter().find(|entry| entry.name == input.name()) else {
+                continue;
+            };
+            let later =
+                claims().filter(|claim| claim.stream == entry.stream && claim.time > self.manifest.time);
+            let later: Vec<_> = later.map(|Claim { time, claim, .. }| (*time, claim.clone())).collect();
+            input.restore(&entry.position, &later)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the receivers' streams their earlier segments back; the numbers of the first that no batch has.
+    fn restore_receivers(&self, graph: &Graph, log: &Arc<BatchLog>) -> Result<BTreeMap<u32, u64>> {
+        let mut unclaimed = BTreeMap::new();
+        for receiver in graph.receivers() {
+            let stream = receiver.stream() as u32;
+            let mut batches = BTreeMap::new();
+            let checkpointed = self.manifest.receivers.iter().find(|entry| entry.name == receiver.name());
+            let mut next = checkpointed.map_or(0, |entry| entry.next);
+            for batch in &self.left.batches {
+                for blocks in batch.blocks.iter().filter(|blocks| blocks.stream == stream) {
+                    batches.insert(batch.time, blocks.from..blocks.to);
+                    next = next.max(blocks.to);
+                }
+            }
+            let end = log.end_of(stream).unwrap_or(0).max(next);
+            let chunks = graph.executor().chunks();
+            let left = log.read(stream, next..end, chunks)?;
+            receiver.tracker().restore(batches, log.reader(stream, chunks), next, left);
+            unclaimed.insert(stream, end);
+        }
+        Ok(unclaimed)
+    }
+}
+
+/// The names of all inputs and receivers.
+fn names_of_streams(graph: &Graph) -> BTreeSet<String> {
+    let inputs = graph.inputs().into_iter().map(|input| input.name().to_owned());
+    let receivers = graph.receivers().into_iter().map(|receiver| receiver.name().to_owned());
+    inputs.chain(receivers).collect()
+}

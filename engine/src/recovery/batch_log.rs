@@ -1,0 +1,240 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::codec::{decode, encoded};
+use super::records::{BatchRecord, DoneRecord, SegmentHeader};
+use crate::block::{Content, ReadSegments, Segment, SegmentLog};
+use crate::fs::Fs;
+use crate::text::{self, ChunkPool};
+use crate::wal::{Log, LogOptions, RecordId};
+use crate::{Error, Result, Time};
+
+/// The log of a running program: the segments that were received, what each batch is made of, which outputs are done. All in
+/// one sequence, so that when a batch's record is durable, its segments are.
+pub(crate) struct BatchLog {
+    log: Log,
+    index: Mutex<Index>,
+}
+
+/// Where what may still be needed stands in the log.
+#[derive(Default)]
+struct Index {
+    segments: BTreeMap<u32, VecDeque<(u64, RecordId)>>,
+    batches: VecDeque<(BatchRecord, RecordId)>,
+    /// The newest record that is known. One that is being written is behind it, and stands in the index with this until its own is
+    /// known: the log is never shortened beyond it.
+    newest: RecordId,
+}
+
+/// What an earlier run has left in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// In the order of their times.
+    pub(crate) batches: Vec<BatchRecord>,
+    pub(crate) done: BTreeSet<DoneRecord>,
+}
+
+const SEGMENT: u8 = 1;
+const BATCH: u8 = 2;
+const DONE: u8 = 3;
+
+impl BatchLog {
+    /// Opens the log in `dir` and reads what is in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged in its midst.
+    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, options: LogOptions) -> Result<(Self, Left)> {
+        let (mut index, mut left) = (Index::default(), Left::default());
+        let log = Log::open(fs, dir, options, |record| {
+            let mut payload = record.payload;
+            index.newest = record.id;
+            match record.kind {
+                SEGMENT => {
+                    let header: SegmentHeader = decode(&mut payload)?;
+                    index.segments.entry(header.stream).or_default().push_back((header.number, record.id));
+                }
+                BATCH => {
+                    let batch: BatchRecord = decode(&mut payload)?;
+                    index.batches.push_back((batch.clone(), record.id));
+                    left.batches.push(batch);
+                }
+                DONE => {
+                    left.done.insert(decode(&mut payload)?);
+                }
+                kind => {
+                    return Err(Error::Recovery(format!(
+                        "a record of the unknown kind {kind} is in the log"
+                    )));
+                }
+            }
+            Ok(())
+        })?;
+        left.batches.sort_by_key(|batch| batch.time);
+        Ok((BatchLog { log, index: Mutex::new(index) }, left))
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what a batch is made of; the ticket to [wait](Self::wait) with.
+    pub(crate) fn batch(&self, batch: BatchRecord) -> Result<RecordId> {
+        let record = encoded(&batch)?;
+        {
+            let mut index = self.index();
+            let before = index.newest;
+            index.batches.push_back((batch, before));
+        }
+        let id = self.log.append(BATCH, vec![Box::new(record)])?;
+        let mut index = self.index();
+        index.newest = index.newest.max(id);
+        index.batches.back_mut().map(|(_, known)| *known = id);
+        Ok(id)
+    }
+
+    /// Writes that an output operation has done a batch. Nobody waits for it.
+    pub(crate) fn done(&self, done: DoneRecord) -> Result<()> {
+        self.log.append(DONE, vec![Box::new(encoded(&done)?)]).map(|_| ())
+    }
+
+    /// Returns when the record and all before it are durable.
+    pub(crate) fn wait(&self, id: RecordId) -> Result<()> {
+        self.log.wait(id)
+    }
+
+    /// Forgets what only batches up to and including `time` need; `next` has, for each receiver, the number of the first segment that
+    /// belongs to a later one.
+    pub(crate) fn release(&self, time: Time, next: &BTreeMap<u32, u64>) -> Result<()> {
+        let mut index = self.index();
+        while index.batches.front().is_some_and(|(batch, _)| batch.time <= time) {
+            index.batches.pop_front();
+        }
+        let mut needed = index.batches.front().map(|(_, id)| *id);
+        let mut firsts = next.clone();
+        for blocks in index.batches.iter().flat_map(|(batch, _)| &batch.blocks) {
+            let first = firsts.entry(blocks.stream).or_insert(blocks.from);
+            *first = (*first).min(blocks.from);
+        }
+        for (stream, segments) in &mut index.segments {
+            let first = firsts.get(stream).copied().unwrap_or(0);
+            while segments.front().is_some_and(|(number, _)| *number < first) {
+                segments.pop_front();
+            }
+            let oldest = segments.front().map(|(_, id)| *id);
+            needed = match (needed, oldest) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        drop(index);
+        match needed {
+            Some(needed) => self.log.release(needed),
+            None => Ok(()),
+        }
+    }
+
+    /// The number behind the last segment of a stream that is in the log, if there is any.
+    pub(crate) fn end_of(&self, stream: u32) -> Option<u64> {
+        self.index().segments.get(&stream)?.back().map(|(number, _)| number + 1)
+    }
+
+    /// The segments of a stream with these numbers. In the place of one that is not in the log stands an empty one, and that is told.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn read(&self, stream: u32, numbers: Range<u64>, chunks: &ChunkPool) -> Result<Vec<Segment>> {
+        let ids: BTreeMap<u64, RecordId> = {
+            let index = self.index();
+            let segments = index.segments.get(&stream).into_iter().flatten();
+            segments.filter(|(number, _)| numbers.contains(number)).copied().collect()
+        };
+        let missing = (numbers.end - numbers.start) - ids.len() as u64;
+        if missing > 0 {
+            tracing::error!(
+                stream,
+                segments = missing,
+                "what a receiver had brought before the end of the last run is not in the log, and is lost \
+                 (receiver.write_ahead_log keeps it)"
+            );
+        }
+        let segment = |number| match ids.get(&number) {
+            Some(id) => segment_of(&self.log.read(*id)?, chunks),
+            None => segment(&[], SegmentHeader::default(), chunks),
+        };
+        numbers.map(segment).collect()
+    }
+
+    /// What reads the segments of a stream as they are asked for.
+    pub(crate) fn reader(self: &Arc<Self>, stream: u32, chunks: &ChunkPool) -> Arc<ReadSegments> {
+        let (log, chunks) = (Arc::clone(self), chunks.clone());
+        Arc::new(move |numbers| log.read(stream, numbers, &chunks))
+    }
+
+    /// Where the segments of a stream are written.
+    pub(crate) fn of_stream(self: &Arc<Self>, stream: u32) -> Arc<dyn SegmentLog> {
+        Arc::new(StreamLog { log: Arc::clone(self), stream })
+    }
+
+    /// Writes what is waiting, and ends the log's thread.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.log.close()
+    }
+}
+
+/// The log of one receiver's segments.
+struct StreamLog {
+    log: Arc<BatchLog>,
+    stream: u32,
+}
+
+impl SegmentLog for StreamLog {
+    fn append(&self, number: u64, segment: &Segment) -> Result<u64> {
+        let header = SegmentHeader {
+            stream: self.stream,
+            number,
+            block: segment.block(),
+            records: segment.records(),
+            is_text: matches!(segment.content(), Content::Text(_)),
+        };
+        let header = encoded(&header)?;
+        {
+            let mut index = self.log.index();
+            let before = index.newest;
+            index.segments.entry(self.stream).or_default().push_back((number, before));
+        }
+        // The log may have to wait for a checkpoint to be shortened, which needs the index.
+        let id = self.log.log.append(SEGMENT, vec![Box::new(header), Box::new(segment.clone())])?;
+        let mut index = self.log.index();
+        index.newest = index.newest.max(id);
+        index.segments.get_mut(&self.stream).and_then(VecDeque::back_mut).map(|(_, known)| *known = id);
+        Ok(id.into())
+    }
+
+    fn wait(&self, ticket: u64) -> Result<()> {
+        self.log.wait(ticket.into())
+    }
+}
+
+/// Makes a segment of what is in the log.
+fn segment_of(mut payload: &[u8], chunks: &ChunkPool) -> Result<Segment> {
+    let header: SegmentHeader = decode(&mut payload)?;
+    segment(payload, header, chunks)
+}
+
+fn segment(bytes: &[u8], header: SegmentHeader, chunks: &ChunkPool) -> Result<Segment> {
+    let too_long = |e: crate::text::TooLong| Error::Codec(e.to_string());
+    let mut chunk = chunks.take_at_least(bytes.len()).map_err(too_long)?;
+    chunk.extend_from_slice(bytes);
+    let chunk = chunk.freeze_compact();
+    let content = if header.is_text {
+        Content::Text(text::validate(&chunk, 0..chunk.len()).map_err(too_long)?.block)
+    } else {
+        Content::Bytes(chunk)
+    };
+    Ok(Segment::new(content, header.records, header.block))
+}
