@@ -3,6 +3,7 @@
 //! [`Sources`] gives a context its streams, [`Sinks`] writes what a stream holds. Each connector has a folder: `source.rs` is
 //! the way in, `sink.rs` the way out, `config.rs` what can be set.
 
+pub mod acknowledged;
 pub mod file;
 pub mod format;
 mod lines;

@@ -8,6 +8,7 @@ use millstream_engine::{BoxError, DStream, Error, Result, StreamingContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::acknowledged::{AcknowledgedConfig, AcknowledgedHandle, AcknowledgedServer};
 use crate::file::{
     BinaryReader, DirectoryInput, FileReader, FixedRecords, ObjectFiles, TextFiles, TextReader, WholeFiles,
     is_visible,
@@ -86,6 +87,26 @@ pub trait Sources {
         bind: &str,
         config: SocketServerConfig,
     ) -> Result<(LineStream, ServerHandle)>;
+
+    /// Listens for senders of lines and tells each how many of its lines are durable: a reliable source, of which nothing is lost and
+    /// nothing comes twice, whatever fails. The protocol is that of [`acknowledged`](crate::acknowledged). It needs a checkpoint
+    /// directory for its promise.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    #[track_caller]
+    fn acknowledged_socket_stream(&self, bind: &str) -> Result<(LineStream, AcknowledgedHandle)>;
+
+    /// The same with other limits.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    #[track_caller]
+    fn acknowledged_socket_stream_with(
+        &self,
+        bind: &str,
+        config: AcknowledgedConfig,
+    ) -> Result<(LineStream, AcknowledgedHandle)>;
 
     /// Receives the lines of anything that can be read, such as standard input. The stream ends with it.
     #[track_caller]
@@ -204,6 +225,19 @@ impl Sources for StreamingContext {
         Ok((self.receiver_stream(server)?, handle))
     }
 
+    fn acknowledged_socket_stream(&self, bind: &str) -> Result<(LineStream, AcknowledgedHandle)> {
+        self.acknowledged_socket_stream_with(bind, AcknowledgedConfig::default())
+    }
+
+    fn acknowledged_socket_stream_with(
+        &self,
+        bind: &str,
+        config: AcknowledgedConfig,
+    ) -> Result<(LineStream, AcknowledgedHandle)> {
+        let (server, handle) = AcknowledgedServer::bind(self, bind, config)?;
+        Ok((self.receiver_stream(server)?, handle))
+    }
+
     fn reader_text_stream(&self, reader: impl Read + Send + 'static) -> Result<LineStream> {
         let counters = LineCounters::new(self, "reader");
         self.receiver_stream(LineSource::new(reader, ReadSizes::of(self), counters))
@@ -246,7 +280,7 @@ impl Sources for StreamingContext {
     }
 
     fn queue_stream<R: Rdd>(&self, queue: &RddQueue<R>, one_at_a_time: bool) -> Result<DStream<UnionAll<R>>> {
-        let input = QueueInput { queue: queue.clone(), one_at_a_time, default: None };
+        let input = QueueInput::new(queue.clone(), one_at_a_time, None);
         self.input_stream("Queue stream", input)
     }
 
@@ -256,7 +290,7 @@ impl Sources for StreamingContext {
         one_at_a_time: bool,
         default: R,
     ) -> Result<DStream<UnionAll<R>>> {
-        let input = QueueInput { queue: queue.clone(), one_at_a_time, default: Some(default) };
+        let input = QueueInput::new(queue.clone(), one_at_a_time, Some(default));
         self.input_stream("Queue stream", input)
     }
 

@@ -58,7 +58,7 @@ impl Durability {
             ..Manifest::default()
         };
         if resumption.is_first {
-            generations.write(snapshot(graph, &common, resumption.zero)?)?;
+            generations.write(snapshot(graph, &log, &common, resumption.zero)?)?;
         }
         let (reach, released) = (graph.reach()?, Arc::clone(&log));
         let on_written = Box::new(move |oldest: &Manifest| {
@@ -71,7 +71,11 @@ impl Durability {
         for receiver in graph.receivers() {
             let stream = receiver.stream();
             let segments = config.write_ahead_log.then(|| log.of_stream(stream as u32));
-            receiver.begin(segments, resumption.next_segment(stream, &log));
+            receiver.begin(
+                segments,
+                resumption.next_segment(stream, &log),
+                log.marks_before(stream as u32, u64::MAX),
+            );
         }
         Ok(Arc::new(Durability {
             graph: Arc::clone(graph),
@@ -150,7 +154,7 @@ impl Durability {
     fn snapshot(&self, time: Time) -> Option<Snapshot> {
         let told =
             |error: &_| tracing::error!(%time, %error, "no checkpoint can be taken; the one before remains");
-        snapshot(&self.graph, &self.common, time).inspect_err(told).ok()
+        snapshot(&self.graph, &self.log, &self.common, time).inspect_err(told).ok()
     }
 
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat.
@@ -164,7 +168,7 @@ impl Durability {
 }
 
 /// The state of everything after the batch at `time`.
-fn snapshot(graph: &Graph, common: &Manifest, time: Time) -> Result<Snapshot> {
+fn snapshot(graph: &Graph, log: &BatchLog, common: &Manifest, time: Time) -> Result<Snapshot> {
     let mut captured: Vec<Box<dyn Captured>> = Vec::new();
     let mut manifest = Manifest { time, ..common.clone() };
     for operator in graph.durable_operators() {
@@ -186,7 +190,8 @@ fn snapshot(graph: &Graph, common: &Manifest, time: Time) -> Result<Snapshot> {
     }
     for receiver in graph.receivers() {
         let (stream, name) = (receiver.stream() as u32, receiver.name().to_owned());
-        manifest.receivers.push(ReceiverEntry { stream, name, next: receiver.tracker().next_after(time) });
+        let next = receiver.tracker().next_after(time);
+        manifest.receivers.push(ReceiverEntry { stream, name, next, marks: log.marks_before(stream, next) });
     }
     Ok(Snapshot { manifest, captured })
 }

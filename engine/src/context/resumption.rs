@@ -262,6 +262,7 @@ impl Earlier {
             let mut batches = BTreeMap::new();
             let checkpointed = self.manifest.receivers.iter().find(|entry| entry.name == receiver.name());
             let mut next = checkpointed.map_or(0, |entry| entry.next);
+            log.marks_were(stream, checkpointed.map(|entry| entry.marks.clone()).unwrap_or_default());
             for batch in &self.left.batches {
                 for blocks in batch.blocks.iter().filter(|blocks| blocks.stream == stream) {
                     batches.insert(batch.time, blocks.from..blocks.to);

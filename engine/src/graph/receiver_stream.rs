@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,8 +16,8 @@ use crate::{Error, Result, Time};
 pub(crate) trait ReceiverStream: Send + Sync {
     fn stream(&self) -> usize;
     fn name(&self) -> &str;
-    /// Has the segments written to `log`, if there is one, and numbered from `next` on.
-    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64);
+    /// Has the segments written to `log`, if there is one, and numbered from `next` on; the sources are as far as `marks` says.
+    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64, marks: BTreeMap<String, u64>);
     fn tracker(&self) -> Arc<BlockTracker>;
     /// Starts the supervisor thread, pinned to `core` when there is one.
     fn start(&self, bus: Arc<ListenerBus>, clock: Arc<dyn Clock>, core: Option<usize>) -> Result<()>;
@@ -83,7 +84,8 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
         &self.name
     }
 
-    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64) {
+    fn begin(&self, log: Option<Arc<dyn SegmentLog>>, next: u64, marks: BTreeMap<String, u64>) {
+        self.context.resume(marks);
         self.context.builder().begin(log, next);
     }
 

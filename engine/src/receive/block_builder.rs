@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::RateLimiter;
 use crate::batch::BlockTracker;
 use crate::block::ring::{Full, Producer};
-use crate::block::{BlockFormat, Segment, SegmentLog};
+use crate::block::{BlockFormat, Mark, Segment, SegmentLog};
 use crate::text::{ChunkMut, ChunkPool};
 use crate::{Error, Result, Time};
 
@@ -129,6 +129,16 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// # Errors
     /// As [`store`](Self::store); then none of the records is stored. When the log has failed, nobody knows whether they are.
     pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>, block: Time) -> Result<()> {
+        self.store_marked(items, block, None)
+    }
+
+    /// The same, with how far the records' source is when they are stored.
+    pub(crate) fn store_marked(
+        &self,
+        items: impl IntoIterator<Item = F::Item>,
+        block: Time,
+        mark: Option<Mark>,
+    ) -> Result<()> {
         drop(self.wait_for_room(self.building())?);
         let (mut bytes, mut records) = (Vec::new(), 0);
         for item in items {
@@ -140,7 +150,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.chunk_with(&mut building, bytes.len())?.extend_from_slice(&bytes);
         building.counted = records;
         let interval = std::mem::replace(&mut building.block, block);
-        let logged = self.seal(&mut building);
+        let logged = self.seal(&mut building, mark);
         building.block = interval;
         drop(building);
         match (self.log.get(), logged?) {
@@ -243,7 +253,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     ///
     /// # Errors
     /// When the log has failed: the segment is in its batch all the same, and the batch will fail of it.
-    fn seal(&self, building: &mut Building) -> Result<Option<u64>> {
+    fn seal(&self, building: &mut Building, mark: Option<Mark>) -> Result<Option<u64>> {
         if building.is_empty() {
             return Ok(None);
         }
@@ -252,7 +262,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
             .inspect_err(|error| tracing::error!(%error, "a segment could not be sealed and is dropped"))?;
         self.replaced.fetch_add(sealed.replaced, Ordering::Relaxed);
         let segment = Segment::new(sealed.content, sealed.records, building.block);
-        let logged = self.log.get().map(|log| log.append(building.number, &segment)).transpose();
+        let logged = self.log.get().map(|log| log.append(building.number, &segment, mark)).transpose();
         building.number += 1;
         self.tracker.hold(segment.len());
         self.push(building, segment);
@@ -261,7 +271,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
 
     /// Seals what there is where nobody waits for it to be safe: the log's failure is told by the batch.
     fn hand_over(&self, building: &mut Building) {
-        let _ = self.seal(building);
+        let _ = self.seal(building, None);
     }
 
     /// Pushes into the ring; one that is full is emptied into the open batch first.

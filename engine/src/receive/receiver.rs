@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{BlockBuilder, BlockFormat, Lines};
+use crate::block::Mark;
+use crate::text::Text;
 use crate::{BoxError, Result, Time};
 
 /// Brings records from the outside world into blocks.
@@ -63,6 +66,8 @@ struct Inner<F> {
     errors: Mutex<Vec<(String, String)>>,
     wake: Mutex<Box<dyn Fn() + Send>>,
     next_block: AtomicU64,
+    /// How far the sources are that are told apart.
+    marks: Mutex<BTreeMap<String, u64>>,
 }
 
 impl<F: BlockFormat> ReceiverContext<F> {
@@ -75,6 +80,7 @@ impl<F: BlockFormat> ReceiverContext<F> {
             errors: Mutex::default(),
             wake: Mutex::new(Box::new(|| ())),
             next_block: AtomicU64::new(now.as_millis().max(0) as u64),
+            marks: Mutex::default(),
         }))
     }
 
@@ -97,14 +103,49 @@ impl<F: BlockFormat> ReceiverContext<F> {
         self.0.builder.store(item)
     }
 
-    /// Stores several records as one block and returns when the block is registered with its batch: a reliable receiver may
-    /// then acknowledge them. It is not rate limited.
+    /// Stores several records as one block and returns when the block is registered with its batch and, where the context has a
+    /// checkpoint directory and `receiver.write_ahead_log` is on, durable: a reliable receiver may then acknowledge them. It is not
+    /// rate limited.
     ///
     /// # Errors
-    /// When the receiver is being stopped.
+    /// When the receiver is being stopped, or the log has failed.
     pub fn store_block(&self, items: impl IntoIterator<Item = F::Item>) -> Result<()> {
-        let block = self.0.next_block.fetch_add(1, Ordering::Relaxed);
-        self.0.builder.store_block(items, Time::from_millis(block as i64))
+        self.0.builder.store_block(items, self.next_block())
+    }
+
+    /// The same with records of a source that counts them: these are those up to `number`. [`stored_of`](Self::stored_of) gives that
+    /// number from then on, also after a restart, so that the source can be asked for what comes behind it, and nothing twice.
+    ///
+    /// # Errors
+    /// As [`store_block`](Self::store_block).
+    pub fn store_block_of(
+        &self,
+        source: &str,
+        number: u64,
+        items: impl IntoIterator<Item = F::Item>,
+    ) -> Result<()> {
+        let mark = Mark { source: source.to_owned(), number };
+        self.0.builder.store_marked(items, self.next_block(), Some(mark))?;
+        self.marks().insert(source.to_owned(), number);
+        Ok(())
+    }
+
+    /// How many records of a source are safe, in this run and in earlier ones; 0 for one that nothing is known of.
+    pub fn stored_of(&self, source: &str) -> u64 {
+        self.marks().get(source).copied().unwrap_or(0)
+    }
+
+    fn next_block(&self) -> Time {
+        Time::from_millis(self.0.next_block.fetch_add(1, Ordering::Relaxed) as i64)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on where the sources were when an earlier run ended.
+    pub(crate) fn resume(&self, marks: BTreeMap<String, u64>) {
+        *self.marks() = marks;
     }
 
     /// Tells listeners of an error; nothing else follows from it.
@@ -179,9 +220,22 @@ impl ReceiverContext<Lines> {
     /// # Errors
     /// When the receiver is being stopped.
     pub fn store_bytes(&self, bytes: &[u8]) -> Result<()> {
-        let lines = String::from_utf8_lossy(bytes);
-        self.store_block([crate::text::Text::from(lines.strip_suffix('\n').unwrap_or(&lines))])
+        self.store_block([lines(bytes)])
     }
+
+    /// The same with lines of a source that counts them; see [`store_block_of`](Self::store_block_of).
+    ///
+    /// # Errors
+    /// As [`store_block`](Self::store_block).
+    pub fn store_bytes_of(&self, source: &str, number: u64, bytes: &[u8]) -> Result<()> {
+        self.store_block_of(source, number, [lines(bytes)])
+    }
+}
+
+/// Lines as one text: its encoding has the last line's end.
+fn lines(bytes: &[u8]) -> Text {
+    let lines = String::from_utf8_lossy(bytes);
+    Text::from(lines.strip_suffix('\n').unwrap_or(&lines))
 }
 
 impl<F> Clone for ReceiverContext<F> {

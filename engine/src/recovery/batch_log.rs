@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::codec::{decode, encoded};
 use super::records::{BatchRecord, DoneRecord, SegmentHeader};
-use crate::block::{Content, ReadSegments, Segment, SegmentLog};
+use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
 use crate::fs::Fs;
 use crate::text::{self, ChunkPool};
-use crate::wal::{Log, LogOptions, RecordId};
+use crate::wal::{Log, LogOptions, Part, RecordId};
 use crate::{Error, Result, Time};
 
 /// The log of a running program: the segments that were received, what each batch is made of, which outputs are done. All in
@@ -21,11 +21,26 @@ pub(crate) struct BatchLog {
 /// Where what may still be needed stands in the log.
 #[derive(Default)]
 struct Index {
-    segments: BTreeMap<u32, VecDeque<(u64, RecordId)>>,
+    streams: BTreeMap<u32, Stream>,
     batches: VecDeque<(BatchRecord, RecordId)>,
     /// The newest record that is known. One that is being written is behind it, and stands in the index with this until its own is
     /// known: the log is never shortened beyond it.
     newest: RecordId,
+}
+
+/// What is known of the segments of one receiver.
+#[derive(Default)]
+struct Stream {
+    segments: VecDeque<InLog>,
+    /// How far the sources are with the segments that are not in the list any more.
+    marks: BTreeMap<String, u64>,
+}
+
+/// A segment in the log.
+struct InLog {
+    number: u64,
+    id: RecordId,
+    mark: Option<Mark>,
 }
 
 /// What an earlier run has left in the log.
@@ -53,7 +68,12 @@ impl BatchLog {
             match record.kind {
                 SEGMENT => {
                     let header: SegmentHeader = decode(&mut payload)?;
-                    index.segments.entry(header.stream).or_default().push_back((header.number, record.id));
+                    let SegmentHeader { stream, number, mark, .. } = header;
+                    index.streams.entry(stream).or_default().segments.push_back(InLog {
+                        number,
+                        id: record.id,
+                        mark,
+                    });
                 }
                 BATCH => {
                     let batch: BatchRecord = decode(&mut payload)?;
@@ -117,12 +137,12 @@ impl BatchLog {
             let first = firsts.entry(blocks.stream).or_insert(blocks.from);
             *first = (*first).min(blocks.from);
         }
-        for (stream, segments) in &mut index.segments {
+        for (stream, received) in &mut index.streams {
             let first = firsts.get(stream).copied().unwrap_or(0);
-            while segments.front().is_some_and(|(number, _)| *number < first) {
-                segments.pop_front();
+            while let Some(old) = received.segments.pop_front_if(|segment| segment.number < first) {
+                received.marks.extend(old.mark.map(|mark| (mark.source, mark.number)));
             }
-            let oldest = segments.front().map(|(_, id)| *id);
+            let oldest = received.segments.front().map(|segment| segment.id);
             needed = match (needed, oldest) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
@@ -137,7 +157,24 @@ impl BatchLog {
 
     /// The number behind the last segment of a stream that is in the log, if there is any.
     pub(crate) fn end_of(&self, stream: u32) -> Option<u64> {
-        self.index().segments.get(&stream)?.back().map(|(number, _)| number + 1)
+        self.index().streams.get(&stream)?.segments.back().map(|segment| segment.number + 1)
+    }
+
+    /// How far the sources of a stream are with the segments before the number `end`.
+    pub(crate) fn marks_before(&self, stream: u32, end: u64) -> BTreeMap<String, u64> {
+        let index = self.index();
+        let Some(received) = index.streams.get(&stream) else { return BTreeMap::new() };
+        let mut marks = received.marks.clone();
+        let segments = received.segments.iter().take_while(|segment| segment.number < end);
+        marks.extend(
+            segments.filter_map(|segment| segment.mark.clone()).map(|mark| (mark.source, mark.number)),
+        );
+        marks
+    }
+
+    /// The sources of a stream were as far as `marks` says before anything that is in the log.
+    pub(crate) fn marks_were(&self, stream: u32, marks: BTreeMap<String, u64>) {
+        self.index().streams.entry(stream).or_default().marks = marks;
     }
 
     /// The segments of a stream with these numbers. In the place of one that is not in the log stands an empty one, and that is told.
@@ -147,8 +184,9 @@ impl BatchLog {
     pub(crate) fn read(&self, stream: u32, numbers: Range<u64>, chunks: &ChunkPool) -> Result<Vec<Segment>> {
         let ids: BTreeMap<u64, RecordId> = {
             let index = self.index();
-            let segments = index.segments.get(&stream).into_iter().flatten();
-            segments.filter(|(number, _)| numbers.contains(number)).copied().collect()
+            let segments = index.streams.get(&stream).into_iter().flat_map(|received| &received.segments);
+            let wanted = segments.filter(|segment| numbers.contains(&segment.number));
+            wanted.map(|segment| (segment.number, segment.id)).collect()
         };
         let missing = (numbers.end - numbers.start) - ids.len() as u64;
         if missing > 0 {
@@ -193,25 +231,28 @@ struct StreamLog {
 }
 
 impl SegmentLog for StreamLog {
-    fn append(&self, number: u64, segment: &Segment) -> Result<u64> {
+    fn append(&self, number: u64, segment: &Segment, mark: Option<Mark>) -> Result<u64> {
         let header = SegmentHeader {
             stream: self.stream,
             number,
             block: segment.block(),
             records: segment.records(),
             is_text: matches!(segment.content(), Content::Text(_)),
+            mark,
         };
-        let header = encoded(&header)?;
+        let payload: Vec<Part> = vec![Box::new(encoded(&header)?), Box::new(segment.clone())];
         {
             let mut index = self.log.index();
-            let before = index.newest;
-            index.segments.entry(self.stream).or_default().push_back((number, before));
+            let id = index.newest;
+            let segment = InLog { number, id, mark: header.mark };
+            index.streams.entry(self.stream).or_default().segments.push_back(segment);
         }
         // The log may have to wait for a checkpoint to be shortened, which needs the index.
-        let id = self.log.log.append(SEGMENT, vec![Box::new(header), Box::new(segment.clone())])?;
+        let id = self.log.log.append(SEGMENT, payload)?;
         let mut index = self.log.index();
         index.newest = index.newest.max(id);
-        index.segments.get_mut(&self.stream).and_then(VecDeque::back_mut).map(|(_, known)| *known = id);
+        let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
+        last.map(|segment| segment.id = id);
         Ok(id.into())
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,8 @@ pub(crate) struct ReceiverEntry {
     pub(crate) name: String,
     /// The number of the first segment that belongs to a later batch.
     pub(crate) next: u64,
+    /// How far its sources are with the segments before.
+    pub(crate) marks: BTreeMap<String, u64>,
 }
 
 /// The value of a named accumulator.
@@ -169,7 +172,12 @@ mod tests {
                 units: vec![UnitEntry { id: 3, file: 6, offset: 16, len: 99, crc: 0xdead_beef }],
             }],
             inputs: vec![InputEntry { stream: 0, name: "files [0]".to_owned(), position: vec![4, 5] }],
-            receivers: vec![ReceiverEntry { stream: 1, name: "socket [1]".to_owned(), next: 1 << 40 }],
+            receivers: vec![ReceiverEntry {
+                stream: 1,
+                name: "socket [1]".to_owned(),
+                next: 1 << 40,
+                marks: BTreeMap::from([("web-1".to_owned(), 1_200)]),
+            }],
             accumulators: vec![AccumulatorEntry { name: "malformed".to_owned(), value: vec![9] }],
         }
     }

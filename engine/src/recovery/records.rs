@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::block::Mark;
 
 /// What an input said of the records of one of its batches, so that they can be had again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub(crate) struct DoneRecord {
 }
 
 /// What stands before the bytes of a received segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentHeader {
     pub(crate) stream: u32,
     /// Segments of a stream are numbered in the order in which they came.
@@ -48,4 +49,6 @@ pub(crate) struct SegmentHeader {
     pub(crate) records: u64,
     /// Whether the bytes are valid UTF-8, or encoded records.
     pub(crate) is_text: bool,
+    /// How far its source is with it.
+    pub(crate) mark: Option<Mark>,
 }

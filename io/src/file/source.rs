@@ -1,12 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use millstream_engine::graph::{BatchInput, InputStream};
-use millstream_engine::{Result, StreamingContext, Time};
+use millstream_engine::{Error, Result, StreamingContext, Time};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::glob::DirectoryPattern;
 use super::{FileReader, FoundFile, SkippedFiles};
@@ -18,15 +20,15 @@ pub(crate) struct DirectoryInput<P, R> {
     filter: P,
     reader: R,
     skipped: SkippedFiles,
-    threshold: Time,
     remember: Duration,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Older files are not the stream's.
+    threshold: Time,
     /// What each remembered batch took.
-    taken: BTreeMap<Time, BTreeSet<Arc<Path>>>,
+    taken: BTreeMap<Time, Vec<FoundFile>>,
     /// Why the directory could not be listed, the last time.
     problem: Option<String>,
 }
@@ -52,9 +54,12 @@ where
             filter,
             reader,
             skipped: SkippedFiles::shown(context, &directory.display().to_string()),
-            threshold: if new_files_only { context.clock().now() } else { Time::default() },
             remember: config.batch_interval * batches_to_remember(config.min_remember, config.batch_interval),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                threshold: if new_files_only { context.clock().now() } else { Time::default() },
+                taken: BTreeMap::new(),
+                problem: None,
+            }),
         }
     }
 
@@ -79,7 +84,7 @@ where
     }
 
     fn list(&self, directory: &Path, time: Time, files: &mut Vec<FoundFile>) -> io::Result<()> {
-        let oldest = self.threshold.max(time - self.remember);
+        let oldest = self.state().threshold.max(time - self.remember);
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             if !(self.filter)(&path) {
@@ -94,7 +99,7 @@ where
     }
 
     fn was_taken(&self, path: &Path, time: Time) -> bool {
-        self.state().taken.range(..time).any(|(_, taken)| taken.contains(path))
+        self.state().taken.range(..time).flat_map(|(_, taken)| taken).any(|taken| *taken.path == *path)
     }
 
     /// Remembers what the batch took, and forgets what the rule on age excludes by itself.
@@ -102,8 +107,18 @@ where
         let mut state = self.state();
         state.taken = state.taken.split_off(&(time - self.remember));
         if !files.is_empty() {
-            state.taken.insert(time, files.iter().map(|file| Arc::clone(&file.path)).collect());
+            state.taken.insert(time, files.to_vec());
         }
+    }
+
+    /// The RDD of the files that a batch takes, told to listeners.
+    fn read(&self, batch: &BatchInput<'_>, files: &[FoundFile], problem: Option<String>) -> Result<R::Rdd> {
+        let metadata = describe(files, problem.as_deref());
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        self.note(problem);
+        let rdd = self.reader.read(batch.executor(), files.to_vec(), &self.skipped)?;
+        batch.report(0, bytes, metadata)?;
+        Ok(rdd)
     }
 
     /// Warns when the directory can no longer be listed, or for another reason, and says when it can be again.
@@ -130,14 +145,40 @@ where
 
     fn compute(&self, batch: &BatchInput<'_>) -> Result<Option<R::Rdd>> {
         let (files, problem) = self.find(batch.time());
-        let metadata = describe(&files, problem.as_deref());
-        let bytes = files.iter().map(|file| file.bytes).sum();
-        self.note(problem);
-        let rdd = self.reader.read(batch.executor(), files.clone(), &self.skipped)?;
+        let rdd = self.read(batch, &files, problem)?;
         self.take(batch.time(), &files);
-        batch.report(0, bytes, metadata)?;
         Ok(Some(rdd))
     }
+
+    fn recompute(&self, batch: &BatchInput<'_>, claim: &[u8]) -> Result<Option<R::Rdd>> {
+        self.read(batch, &decode::<Vec<FoundFile>>(claim)?, None).map(Some)
+    }
+
+    fn claim(&self, time: Time) -> Result<Option<Vec<u8>>> {
+        encode(self.state().taken.get(&time).unwrap_or(&Vec::new())).map(Some)
+    }
+
+    fn position(&self, time: Time) -> Result<Vec<u8>> {
+        let state = self.state();
+        encode(&(state.threshold, state.taken.range(..=time).collect::<BTreeMap<_, _>>()))
+    }
+
+    fn restore(&self, position: &[u8], claims: &[(Time, Vec<u8>)]) -> Result<()> {
+        let mut state = self.state();
+        (state.threshold, state.taken) = decode(position)?;
+        for (time, claim) in claims {
+            state.taken.insert(*time, decode(claim)?);
+        }
+        Ok(())
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    postcard::to_allocvec(value).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    postcard::from_bytes(bytes).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
 }
 
 /// How many batches are remembered: `min_remember` in whole batches.

@@ -71,10 +71,10 @@ impl<R: Rdd> RddQueue<R> {
         waiting.is_closed && waiting.rdds.is_empty()
     }
 
-    /// Takes the RDDs of one batch.
-    pub(super) fn take(&self, one_at_a_time: bool) -> Vec<R> {
+    /// Takes the first `most` RDDs, or all there are.
+    pub(super) fn take(&self, most: usize) -> Vec<R> {
         let mut waiting = self.waiting();
-        let count = if one_at_a_time { waiting.rdds.len().min(1) } else { waiting.rdds.len() };
+        let count = waiting.rdds.len().min(most);
         waiting.rdds.drain(..count).collect()
     }
 }
