@@ -1,0 +1,89 @@
+//! Kills the real process, over and over, at any moment, and counts what it has put out.
+//!
+//! `cargo test --test crash` is the quick gate. `CRASH_CYCLES=1000 CRASH_LEDGER=tests/ledger.jsonl cargo test --release --test crash` is
+//! the campaign; it appends what came of it to the ledger.
+
+#[path = "crash/oracle.rs"]
+mod oracle;
+#[path = "crash/process.rs"]
+mod process;
+#[path = "crash/sender.rs"]
+mod sender;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use oracle::{Ledger, check};
+use process::{Program, Random};
+use sender::Sender;
+
+const INTERVAL: Duration = Duration::from_millis(40);
+const WINDOW: Duration = Duration::from_millis(400);
+
+fn cycles(quick: usize) -> usize {
+    std::env::var("CRASH_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(quick)
+}
+
+/// A life of the process ends after so long: sometimes while it recovers, mostly in the midst of its work.
+fn life(random: &mut Random) -> Duration {
+    Duration::from_millis(match random.below(4) {
+        0 => random.below(60),
+        _ => 60 + random.below(500),
+    })
+}
+
+/// A sender that waits for acknowledgements, into files: nothing is lost, nothing comes twice.
+#[test]
+fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
+    let (folder, mut random) = (tempfile::tempdir().unwrap(), Random::new(7));
+    let program = Program::new(folder.path(), &["--listen", "127.0.0.1:0"]);
+    let mut sender = Sender::new("crash-test");
+    let cycles = cycles(20);
+    for _ in 0..cycles {
+        let mut process = program.start();
+        sender.serve(&mut process, life(&mut random), &mut random);
+        process.kill();
+    }
+    let mut process = program.start();
+    let sent = sender.finish(&mut process);
+    process.stop();
+    let found = check(&program.output(), &sent, INTERVAL, WINDOW);
+    Ledger::new("kill -9, tcp with acknowledgements to files", cycles).note(&found);
+    assert!(found.is_exact(), "{found:?}");
+}
+
+/// Files that appear in a directory, into files.
+#[test]
+fn nothing_in_a_directory_is_lost_or_comes_twice() {
+    let (folder, mut random) = (tempfile::tempdir().unwrap(), Random::new(11));
+    let spool = folder.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    let program = Program::new(folder.path(), &["--dir", spool.to_str().unwrap()]);
+    let (mut sent, cycles) = (Vec::new(), cycles(20));
+    for _ in 0..cycles {
+        let mut process = program.start();
+        drop_files(&spool, &mut sent, life(&mut random), &mut random);
+        process.kill();
+    }
+    let mut process = program.start();
+    process::eventually("all files are taken", || oracle::lines_in(&program.output()) >= sent.len());
+    process.stop();
+    let found = check(&program.output(), &sent, INTERVAL, WINDOW);
+    Ledger::new("kill -9, directory to files", cycles).note(&found);
+    assert!(found.is_exact(), "{found:?}");
+}
+
+/// Puts files into the directory for a while, each complete when it appears.
+fn drop_files(spool: &Path, sent: &mut Vec<String>, during: Duration, random: &mut Random) {
+    let end = std::time::Instant::now() + during;
+    while std::time::Instant::now() < end {
+        let lines: Vec<String> =
+            (0..random.below(200)).map(|i| sender::line(sent.len() + i as usize)).collect();
+        let hidden = spool.join(format!(".{}", sent.len()));
+        fs::write(&hidden, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::rename(&hidden, spool.join(format!("{}-{}", sent.len(), lines.len()))).unwrap();
+        sent.extend(lines);
+        std::thread::sleep(Duration::from_millis(random.below(30)));
+    }
+}

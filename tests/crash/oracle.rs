@@ -1,0 +1,159 @@
+//! What must be in the folders, by a program that knows nothing of the engine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// What was found in the results.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) sent: usize,
+    pub(crate) batches: usize,
+    /// Lines that were sent and are in no batch.
+    pub(crate) lost: usize,
+    /// Lines that are in more batches than they should be.
+    pub(crate) duplicated: usize,
+    /// Lines that nobody sent.
+    pub(crate) invented: usize,
+    /// Batches whose totals are not those of the lines up to there.
+    pub(crate) wrong_totals: Vec<i64>,
+    /// Batches whose window is not that of the lines in it.
+    pub(crate) wrong_windows: Vec<i64>,
+    /// What a kill has left beside the results.
+    pub(crate) remains: Vec<String>,
+}
+
+impl Found {
+    pub(crate) fn is_exact(&self) -> bool {
+        self.sent > 0
+            && self.lost + self.duplicated + self.invented == 0
+            && self.wrong_totals.is_empty()
+            && self.wrong_windows.is_empty()
+    }
+}
+
+/// The lines of each batch that an output has written.
+fn batches(output: &Path, name: &str) -> BTreeMap<i64, Vec<String>> {
+    let mut batches = BTreeMap::new();
+    for entry in fs::read_dir(output).into_iter().flatten().flatten() {
+        let folder = entry.file_name().into_string().unwrap();
+        let Some(time) = folder.strip_prefix(name).and_then(|time| time.strip_prefix('-')) else { continue };
+        let mut lines = Vec::new();
+        assert!(entry.path().join("_SUCCESS").exists(), "{folder} is not complete");
+        for part in fs::read_dir(entry.path()).unwrap() {
+            let part = part.unwrap();
+            if part.file_name() != "_SUCCESS" {
+                lines.extend(fs::read_to_string(part.path()).unwrap().lines().map(str::to_owned));
+            }
+        }
+        batches.insert(time.parse().unwrap(), lines);
+    }
+    batches
+}
+
+/// How many lines have been put out.
+pub(crate) fn lines_in(output: &Path) -> usize {
+    batches(output, "lines").values().map(Vec::len).sum()
+}
+
+fn counts<'a>(lines: impl Iterator<Item = &'a String>) -> HashMap<String, u64> {
+    let mut counts = HashMap::new();
+    for line in lines {
+        *counts.entry(line.split(' ').next().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn written(lines: &[String]) -> HashMap<String, u64> {
+    let pairs = lines.iter().map(|line| line.split_once(' ').unwrap());
+    let counts: HashMap<_, _> = pairs.map(|(key, count)| (key.to_owned(), count.parse().unwrap())).collect();
+    assert_eq!(counts.len(), lines.len(), "a key stands twice");
+    counts
+}
+
+/// Compares all results with what was sent.
+pub(crate) fn check(output: &Path, sent: &[String], interval: Duration, window: Duration) -> Found {
+    let lines = batches(output, "lines");
+    let mut found = Found { sent: sent.len(), batches: lines.len(), ..Found::default() };
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for line in lines.values().flatten() {
+        *seen.entry(line).or_default() += 1;
+    }
+    let known: HashMap<&str, ()> = sent.iter().map(|line| (line.as_str(), ())).collect();
+    found.invented = seen.keys().filter(|line| !known.contains_key(*line)).count();
+    found.lost = sent.iter().filter(|line| !seen.contains_key(line.as_str())).count();
+    found.duplicated = seen.values().map(|times| times - 1).sum();
+
+    let mut total: HashMap<String, u64> = HashMap::new();
+    let (totals, windows) = (batches(output, "totals"), batches(output, "window"));
+    for (time, batch) in &lines {
+        let came = counts(batch.iter());
+        for (key, count) in &came {
+            *total.entry(key.clone()).or_default() += count;
+        }
+        let expected: HashMap<_, _> = came.keys().map(|key| (key.clone(), total[key])).collect();
+        if totals.get(time).map(|lines| written(lines)) != Some(expected) {
+            found.wrong_totals.push(*time);
+        }
+        let begin = *time - window.as_millis() as i64;
+        let in_window = counts(lines.range(begin + 1..=*time).flat_map(|(_, lines)| lines));
+        if windows.get(time).map(|lines| written(lines)) != Some(in_window) {
+            found.wrong_windows.push(*time);
+        }
+    }
+    found.check_grid(lines.keys().copied(), interval);
+    let names = fs::read_dir(output).into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().into_string().unwrap());
+    found.remains = names.filter(|name| name.starts_with('.')).collect();
+    found
+}
+
+impl Found {
+    /// No batch is missing, whatever time the process was dead.
+    fn check_grid(&self, times: impl Iterator<Item = i64>, interval: Duration) {
+        let times: Vec<i64> = times.collect();
+        for pair in times.windows(2) {
+            assert_eq!(
+                pair[1] - pair[0],
+                interval.as_millis() as i64,
+                "a batch is missing behind {}",
+                pair[0]
+            );
+        }
+    }
+}
+
+/// Where campaigns write down what came of them.
+pub(crate) struct Ledger {
+    harness: &'static str,
+    cycles: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(harness: &'static str, cycles: usize) -> Self {
+        Ledger { harness, cycles }
+    }
+
+    /// Appends a line to the file that `CRASH_LEDGER` names, if any.
+    pub(crate) fn note(&self, found: &Found) {
+        let Some(path) = std::env::var_os("CRASH_LEDGER") else { return };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
+        let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let line = serde_json::json!({
+            "unix_time": seconds,
+            "harness": self.harness,
+            "cycles": self.cycles,
+            "records": found.sent,
+            "batches": found.batches,
+            "lost": found.lost,
+            "duplicated": found.duplicated,
+            "invented": found.invented,
+            "wrong_totals": found.wrong_totals.len(),
+            "wrong_windows": found.wrong_windows.len(),
+        });
+        writeln!(file, "{line}").unwrap();
+    }
+}
