@@ -6,6 +6,8 @@ mod time;
 
 pub mod fs;
 
+pub mod wal;
+
 pub mod clock;
 pub mod config;
 

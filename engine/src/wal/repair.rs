@@ -1,0 +1,107 @@
+//! Puts aside what the survey found to be no part of the log.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::survey::{Survey, unreadable};
+use crate::error::Result;
+use crate::fs::{Fs, FsFile};
+
+/// The folder of what was cut off, for people to look at. Nothing reads it.
+pub(super) const QUARANTINE: &str = "quarantine";
+
+/// Bytes copied at a time.
+const PIECE: usize = 1 << 20;
+
+/// Cuts the torn tail off the last segment, and moves files away that are no part of the log. It can be interrupted anywhere and
+/// done again: records do not depend on it, the rules of the survey leave the same bytes out when they are still there.
+///
+/// # Errors
+/// When files cannot be changed, other than for want of space.
+pub(super) fn repair(fs: &dyn Fs, dir: &Path, survey: &Survey) -> Result<()> {
+    for path in &survey.released {
+        fs.remove_file(path).or_else(only_if_full).map_err(|error| unreadable(path, error))?;
+    }
+    for stray in &survey.strays {
+        put_aside(fs, dir, stray).or_else(only_if_full).map_err(|error| unreadable(stray, error))?;
+    }
+    if let Some((path, len)) = &survey.cut {
+        cut(fs, dir, path, *len).or_else(only_if_full).map_err(|error| unreadable(path, error))?;
+    }
+    Ok(())
+}
+
+/// A full disk must not keep the program from starting: what cannot be put aside stays where it is.
+fn only_if_full(error: io::Error) -> io::Result<()> {
+    if super::trouble::is_temporary(&error) { Ok(()) } else { Err(error) }
+}
+
+fn put_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<()> {
+    if is_zeros(fs, path, 0)? {
+        return fs.remove_file(path);
+    }
+    fs.create_dir_all(&dir.join(QUARANTINE))?;
+    let to = free_name(fs, dir, path, 0)?;
+    fs.rename(path, &to)?;
+    fs.sync_dir(dir)
+}
+
+fn cut(fs: &dyn Fs, dir: &Path, path: &Path, len: u64) -> io::Result<()> {
+    if !is_zeros(fs, path, len)? {
+        fs.create_dir_all(&dir.join(QUARANTINE))?;
+        let to = free_name(fs, dir, path, len)?;
+        if let Err(error) = copy_tail(fs, path, len, &to) {
+            // Half a copy is of no use, and takes space.
+            let _ = fs.remove_file(&to);
+            return Err(error);
+        }
+    }
+    let mut file = fs.open_append(path)?;
+    file.truncate(len)?;
+    file.sync()
+}
+
+fn copy_tail(fs: &dyn Fs, path: &Path, from: u64, to: &Path) -> io::Result<()> {
+    let mut copy: Box<dyn FsFile> = fs.create(to)?;
+    each_piece(fs, path, from, |bytes| copy.write_all(bytes))?;
+    copy.sync()?;
+    to.parent().map_or(Ok(()), |quarantine| fs.sync_dir(quarantine))
+}
+
+fn is_zeros(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<bool> {
+    let mut zeros = true;
+    each_piece(fs, path, from, |bytes| {
+        zeros &= bytes.iter().all(|byte| *byte == 0);
+        Ok(())
+    })?;
+    Ok(zeros)
+}
+
+fn each_piece(
+    fs: &dyn Fs,
+    path: &Path,
+    mut from: u64,
+    mut look: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    loop {
+        let bytes = fs.read_at(path, from, PIECE)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        look(&bytes)?;
+        from += bytes.len() as u64;
+    }
+}
+
+/// A name in the quarantine that nothing has yet: the file's, with the place in it and a number.
+fn free_name(fs: &dyn Fs, dir: &Path, path: &Path, offset: u64) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut number = 0_u64;
+    loop {
+        let name = dir.join(QUARANTINE).join(format!("{name}.at-{offset}.{number}"));
+        if !fs.exists(&name)? {
+            return Ok(name);
+        }
+        number += 1;
+    }
+}

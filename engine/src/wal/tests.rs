@@ -1,0 +1,8 @@
+//! The log against everything that can happen to it.
+
+mod basics;
+mod core;
+mod damage;
+mod faults;
+mod power_cuts;
+mod support;
