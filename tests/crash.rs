@@ -63,6 +63,8 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     let (mut sent, cycles) = (Vec::new(), cycles(20));
     for _ in 0..cycles {
         let mut process = program.start();
+        // Files that are older than the program are not its own.
+        process::eventually("the program has begun", || program.has_begun());
         drop_files(&spool, &mut sent, life(&mut random), &mut random);
         process.kill();
     }

@@ -23,8 +23,6 @@ pub mod block;
 
 pub mod shuffle;
 
-mod wal;
-
 pub mod recovery;
 
 mod sequence;

@@ -31,6 +31,13 @@ impl Program {
         self.folder.join("output")
     }
 
+    /// Whether it has ever got so far that it would go on.
+    pub(crate) fn has_begun(&self) -> bool {
+        std::fs::read_dir(self.folder.join("checkpoint/checkpoints")).is_ok_and(|files| {
+            files.flatten().any(|file| file.path().extension().is_some_and(|kind| kind == "manifest"))
+        })
+    }
+
     pub(crate) fn start(&self) -> Process {
         let test = std::env::current_exe().unwrap();
         let example = test.ancestors().nth(2).unwrap().join("examples/reliable_counts");
@@ -38,7 +45,7 @@ impl Program {
         command.args(&self.args).arg("--checkpoint").arg(self.folder.join("checkpoint"));
         command.arg("--output").arg(self.output()).args(["--interval", "40ms", "--window", "400ms"]);
         command.args(["--master", "local[2]"]).env("MILLSTREAM_CHECKPOINT_INTERVAL", "120ms");
-        command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536");
+        command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
         let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().map(BufReader::new);
         Process { child, stderr }
@@ -79,6 +86,14 @@ impl Process {
         stderr
             .map(|stderr| stderr.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"))
             .unwrap_or_default()
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

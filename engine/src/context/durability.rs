@@ -63,9 +63,7 @@ impl Durability {
         let (reach, released) = (graph.reach()?, Arc::clone(&log));
         let on_written = Box::new(move |oldest: &Manifest| {
             let next = oldest.receivers.iter().map(|receiver| (receiver.stream, receiver.next)).collect();
-            if let Err(error) = released.release(oldest.time - reach, &next) {
-                tracing::warn!(%error, "the log could not be shortened; it is tried again after the next checkpoint");
-            }
+            released.release(oldest.time - reach, &next);
         });
         graph.claims().turn_on();
         for receiver in graph.receivers() {
@@ -161,9 +159,7 @@ impl Durability {
     pub(super) fn finish(&self, all_complete: bool) {
         let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
         self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
-        if let Err(error) = self.log.close() {
-            tracing::error!(%error, "the log could not be closed");
-        }
+        self.log.close();
     }
 }
 

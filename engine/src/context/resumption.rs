@@ -7,7 +7,7 @@ use crate::fs::Fs;
 use crate::graph::{DurableOperator, Graph};
 use crate::job::Job;
 use crate::recovery::{BatchLog, Claim, DoneRecord, Generations, Left, Manifest, Saved};
-use crate::wal::LogOptions;
+use crate::wal::{LogOptions, OnCorruption};
 use crate::{Error, Result, Time};
 
 /// Where a context keeps what outlives the process.
@@ -70,7 +70,7 @@ impl CheckpointDir {
         let mut generations = Generations::open(Arc::clone(&self.fs), &self.dir.join("checkpoints"))?;
         let newest = generations.newest(contents)?;
         self.check_expected(newest.as_ref().map(|(manifest, ..)| manifest))?;
-        let (log, left) = BatchLog::open(Arc::clone(&self.fs), &self.dir.join("log"), log_options(config))?;
+        let (log, left) = BatchLog::open(Arc::clone(&self.fs), &self.dir.join("log"), &log_options(config))?;
         let earlier = newest.map(|(manifest, operators, _)| Earlier { manifest, operators, left });
         Ok(Opened { lock, generations, log: Arc::new(log), earlier })
     }
@@ -94,10 +94,11 @@ impl CheckpointDir {
 
 fn log_options(config: &Config) -> LogOptions {
     LogOptions {
-        segment_bytes: config.wal_segment_bytes,
-        max_bytes: config.wal_max_bytes,
-        compress: config.wal_compress,
-        skip_damage: config.wal_skip_damage,
+        segment_bytes: config.wal_segment_bytes as u64,
+        max_bytes: config.wal_max_bytes as u64,
+        compression: config.wal_compress,
+        on_corruption: if config.wal_skip_damage { OnCorruption::Skip } else { OnCorruption::Stop },
+        ..LogOptions::default()
     }
 }
 

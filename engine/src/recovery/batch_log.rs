@@ -8,7 +8,7 @@ use super::records::{BatchRecord, DoneRecord, SegmentHeader};
 use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
 use crate::fs::Fs;
 use crate::text::{self, ChunkPool};
-use crate::wal::{Log, LogOptions, Part, RecordId};
+use crate::wal::{Log, LogOptions, Payload, Record, RecordId};
 use crate::{Error, Result, Time};
 
 /// The log of a running program: the segments that were received, what each batch is made of, which outputs are done. All in
@@ -23,9 +23,33 @@ pub(crate) struct BatchLog {
 struct Index {
     streams: BTreeMap<u32, Stream>,
     batches: VecDeque<(BatchRecord, RecordId)>,
-    /// The newest record that is known. One that is being written is behind it, and stands in the index with this until its own is
-    /// known: the log is never shortened beyond it.
-    newest: RecordId,
+}
+
+impl Index {
+    /// Takes in a record of an earlier run.
+    fn take_in(&mut self, record: Record, left: &mut Left) -> Result<()> {
+        let (id, payload) = (record.id, &mut &*record.payload);
+        match record.kind {
+            SEGMENT => {
+                let SegmentHeader { stream, number, mark, .. } = decode(payload)?;
+                self.streams.entry(stream).or_default().segments.push_back(InLog { number, id, mark });
+            }
+            BATCH => {
+                let batch: BatchRecord = decode(payload)?;
+                self.batches.push_back((batch.clone(), id));
+                left.batches.push(batch);
+            }
+            DONE => {
+                left.done.insert(decode(payload)?);
+            }
+            kind => {
+                return Err(Error::Recovery(format!(
+                    "{id} of the log is of kind {kind}, which this version does not know: it was written by a newer one"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is known of the segments of one receiver.
@@ -60,37 +84,15 @@ impl BatchLog {
     ///
     /// # Errors
     /// When it cannot be read, or is damaged in its midst.
-    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, options: LogOptions) -> Result<(Self, Left)> {
+    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, options: &LogOptions) -> Result<(Self, Left)> {
+        let (log, recovery) = Log::open(fs, dir, options)?;
+        for finding in &recovery.report().findings {
+            tracing::warn!(%finding, "in the write-ahead log");
+        }
         let (mut index, mut left) = (Index::default(), Left::default());
-        let log = Log::open(fs, dir, options, |record| {
-            let mut payload = record.payload;
-            index.newest = record.id;
-            match record.kind {
-                SEGMENT => {
-                    let header: SegmentHeader = decode(&mut payload)?;
-                    let SegmentHeader { stream, number, mark, .. } = header;
-                    index.streams.entry(stream).or_default().segments.push_back(InLog {
-                        number,
-                        id: record.id,
-                        mark,
-                    });
-                }
-                BATCH => {
-                    let batch: BatchRecord = decode(&mut payload)?;
-                    index.batches.push_back((batch.clone(), record.id));
-                    left.batches.push(batch);
-                }
-                DONE => {
-                    left.done.insert(decode(&mut payload)?);
-                }
-                kind => {
-                    return Err(Error::Recovery(format!(
-                        "a record of the unknown kind {kind} is in the log"
-                    )));
-                }
-            }
-            Ok(())
-        })?;
+        for record in recovery.records() {
+            index.take_in(record?, &mut left)?;
+        }
         left.batches.sort_by_key(|batch| batch.time);
         Ok((BatchLog { log, index: Mutex::new(index) }, left))
     }
@@ -102,21 +104,16 @@ impl BatchLog {
     /// Writes what a batch is made of; the ticket to [wait](Self::wait) with.
     pub(crate) fn batch(&self, batch: BatchRecord) -> Result<RecordId> {
         let record = encoded(&batch)?;
-        {
-            let mut index = self.index();
-            let before = index.newest;
-            index.batches.push_back((batch, before));
-        }
-        let id = self.log.append(BATCH, vec![Box::new(record)])?;
-        let mut index = self.index();
-        index.newest = index.newest.max(id);
-        index.batches.back_mut().map(|(_, known)| *known = id);
+        // Known before it is written, by an id that is not behind its own: the log is not shortened beyond it.
+        self.index().batches.push_back((batch, self.log.next()));
+        let id = self.log.append_now(BATCH, record)?;
+        self.index().batches.back_mut().map(|(_, known)| *known = id);
         Ok(id)
     }
 
     /// Writes that an output operation has done a batch. Nobody waits for it.
     pub(crate) fn done(&self, done: DoneRecord) -> Result<()> {
-        self.log.append(DONE, vec![Box::new(encoded(&done)?)]).map(|_| ())
+        self.log.append_now(DONE, encoded(&done)?).map(|_| ())
     }
 
     /// Returns when the record and all before it are durable.
@@ -126,7 +123,7 @@ impl BatchLog {
 
     /// Forgets what only batches up to and including `time` need; `next` has, for each receiver, the number of the first segment that
     /// belongs to a later one.
-    pub(crate) fn release(&self, time: Time, next: &BTreeMap<u32, u64>) -> Result<()> {
+    pub(crate) fn release(&self, time: Time, next: &BTreeMap<u32, u64>) {
         let mut index = self.index();
         while index.batches.front().is_some_and(|(batch, _)| batch.time <= time) {
             index.batches.pop_front();
@@ -149,9 +146,8 @@ impl BatchLog {
             };
         }
         drop(index);
-        match needed {
-            Some(needed) => self.log.release(needed),
-            None => Ok(()),
+        if let Some(needed) = needed {
+            self.log.release(needed);
         }
     }
 
@@ -216,11 +212,8 @@ impl BatchLog {
     }
 
     /// Writes what is waiting, and ends the log's thread.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn close(&self) -> Result<()> {
-        self.log.close()
+    pub(crate) fn close(&self) {
+        self.log.close();
     }
 }
 
@@ -240,24 +233,20 @@ impl SegmentLog for StreamLog {
             is_text: matches!(segment.content(), Content::Text(_)),
             mark,
         };
-        let payload: Vec<Part> = vec![Box::new(encoded(&header)?), Box::new(segment.clone())];
-        {
-            let mut index = self.log.index();
-            let id = index.newest;
-            let segment = InLog { number, id, mark: header.mark };
-            index.streams.entry(self.stream).or_default().segments.push_back(segment);
-        }
+        let mut payload = Payload::from(encoded(&header)?);
+        payload.push(segment.clone());
+        let in_log = InLog { number, id: self.log.log.next(), mark: header.mark };
+        self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
         // The log may have to wait for a checkpoint to be shortened, which needs the index.
         let id = self.log.log.append(SEGMENT, payload)?;
         let mut index = self.log.index();
-        index.newest = index.newest.max(id);
         let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
         last.map(|segment| segment.id = id);
-        Ok(id.into())
+        Ok(id.0)
     }
 
     fn wait(&self, ticket: u64) -> Result<()> {
-        self.log.wait(ticket.into())
+        self.log.wait(RecordId(ticket))
     }
 }
 
