@@ -15,7 +15,7 @@ const CRATES: [(&str, &[&str]); 5] = [
 
 /// What each module of the engine may use of the others, from the ground up: each only what stands above it. `error` and
 /// `time` are everybody's.
-const MODULES: [(&str, &[&str]); 20] = [
+const MODULES: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("time", &[]),
     ("fs", &[]),
@@ -28,19 +28,26 @@ const MODULES: [(&str, &[&str]); 20] = [
     ("rdd", &["job"]),
     ("block", &["text", "job", "rdd"]),
     ("shuffle", &["text", "job", "rdd"]),
+    ("recovery", &["fs", "wal", "text", "job", "block"]),
     ("sequence", &["config", "job", "rdd"]),
-    ("state", &["text", "job", "rdd", "shuffle", "sequence"]),
-    ("window", &["text", "job", "rdd", "shuffle", "sequence", "state"]),
+    ("state", &["text", "job", "rdd", "shuffle", "recovery", "sequence"]),
+    ("window", &["text", "job", "rdd", "shuffle", "recovery", "sequence", "state"]),
     ("batch", &["clock", "text", "observe", "job", "block"]),
     ("receive", &["clock", "config", "text", "observe", "job", "rdd", "block", "batch"]),
     (
         "graph",
         &[
-            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "sequence", "state", "window",
-            "batch", "receive",
+            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "recovery", "sequence", "state",
+            "window", "batch", "receive",
         ],
     ),
-    ("context", &["clock", "config", "text", "observe", "job", "rdd", "batch", "receive", "graph"]),
+    (
+        "context",
+        &[
+            "fs", "wal", "clock", "config", "text", "observe", "job", "rdd", "recovery", "batch", "receive",
+            "graph",
+        ],
+    ),
     ("testkit", &["fs", "clock", "config", "job", "rdd", "graph", "context"]),
 ];
 
@@ -77,9 +84,14 @@ const SLEEPING: [&str; 16] = [
     "engine/src/receive/block_builder.rs",
     "engine/src/receive/receiver.rs",
     "engine/src/receive/supervisor.rs",
+    "io/src/acknowledged/server.rs",
     "io/src/reader/source.rs",
     "io/tests/files_exhausted.rs",
     "io/tests/suite/support.rs",
+    // Senders at a pace of their own, and processes that are looked at from outside.
+    "tests/crash.rs",
+    "tests/crash/process.rs",
+    "tests/crash/sender.rs",
     // Where a test shows that something does not happen, or makes something slow.
     "tests/suite/batches.rs",
     "tests/suite/stopping.rs",

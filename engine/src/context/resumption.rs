@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::fs::Fs;
 use crate::graph::{DurableOperator, Graph};
 use crate::job::Job;
-use crate::recovery::{BatchLog, Claim, DoneRecord, Generations, Left, Manifest, Saved};
+use crate::recovery::{BatchLog, Claim, DoneRecord, Generations, Left, Manifest, Saved, inspect};
 use crate::wal::{LogOptions, OnCorruption};
 use crate::{Error, Result, Time};
 
@@ -67,10 +67,11 @@ impl CheckpointDir {
                 e,
             )
         })?;
-        let mut generations = Generations::open(Arc::clone(&self.fs), &self.dir.join("checkpoints"))?;
+        let mut generations = Generations::open(Arc::clone(&self.fs), &inspect::checkpoints_in(&self.dir))?;
         let newest = generations.newest(contents)?;
         self.check_expected(newest.as_ref().map(|(manifest, ..)| manifest))?;
-        let (log, left) = BatchLog::open(Arc::clone(&self.fs), &self.dir.join("log"), &log_options(config))?;
+        let (log, left) =
+            BatchLog::open(Arc::clone(&self.fs), &inspect::log_in(&self.dir), &log_options(config))?;
         let earlier = newest.map(|(manifest, operators, _)| Earlier { manifest, operators, left });
         Ok(Opened { lock, generations, log: Arc::new(log), earlier })
     }
@@ -83,7 +84,7 @@ impl CheckpointDir {
                  another directory or empty this one",
                 manifest.app_name, manifest.time
             ))),
-            None if has_files(&*self.fs, &self.dir.join("log")) => Err(Error::Recovery(format!(
+            None if has_files(&*self.fs, &inspect::log_in(&self.dir)) => Err(Error::Recovery(format!(
                 "{dir} has a log but no checkpoint, so what is in the log cannot be gone on with: restore the folder checkpoints \
                  from a copy; to begin anew, and lose what is in the log, use another directory or empty this one"
             ))),

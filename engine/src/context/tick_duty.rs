@@ -156,13 +156,8 @@ mod tests {
         let mut info = BatchInfo::default();
         let input = StreamInputInfo { num_records: records, ..StreamInputInfo::default() };
         info.stream_id_to_input_info.insert(0, input);
-        BatchRun::new(&mut JobSet {
-            time: Time::from_millis(0),
-            jobs: Vec::new(),
-            info,
-            ends: false,
-            is_silent: true,
-        })
+        let time = Time::from_millis(0);
+        BatchRun::new(&mut JobSet { time, jobs: Vec::new(), info, ends: false, is_silent: true }, None)
     }
 
     const LIGHT: Duration = Duration::from_millis(1);

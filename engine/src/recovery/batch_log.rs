@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::codec::{decode, encoded};
-use super::records::{BatchRecord, DoneRecord, SegmentHeader};
+use super::records::{BatchRecord, DoneRecord, SegmentHeader, kind};
 use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
 use crate::fs::Fs;
 use crate::text::{self, ChunkPool};
@@ -30,21 +30,21 @@ impl Index {
     fn take_in(&mut self, record: Record, left: &mut Left) -> Result<()> {
         let (id, payload) = (record.id, &mut &*record.payload);
         match record.kind {
-            SEGMENT => {
+            kind::SEGMENT => {
                 let SegmentHeader { stream, number, mark, .. } = decode(payload)?;
                 self.streams.entry(stream).or_default().segments.push_back(InLog { number, id, mark });
             }
-            BATCH => {
+            kind::BATCH => {
                 let batch: BatchRecord = decode(payload)?;
                 self.batches.push_back((batch.clone(), id));
                 left.batches.push(batch);
             }
-            DONE => {
+            kind::DONE => {
                 left.done.insert(decode(payload)?);
             }
-            kind => {
+            other => {
                 return Err(Error::Recovery(format!(
-                    "{id} of the log is of kind {kind}, which this version does not know: it was written by a newer one"
+                    "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
                 )));
             }
         }
@@ -75,10 +75,6 @@ pub(crate) struct Left {
     pub(crate) done: BTreeSet<DoneRecord>,
 }
 
-const SEGMENT: u8 = 1;
-const BATCH: u8 = 2;
-const DONE: u8 = 3;
-
 impl BatchLog {
     /// Opens the log in `dir` and reads what is in it.
     ///
@@ -106,14 +102,14 @@ impl BatchLog {
         let record = encoded(&batch)?;
         // Known before it is written, by an id that is not behind its own: the log is not shortened beyond it.
         self.index().batches.push_back((batch, self.log.next()));
-        let id = self.log.append_now(BATCH, record)?;
+        let id = self.log.append_now(kind::BATCH, record)?;
         self.index().batches.back_mut().map(|(_, known)| *known = id);
         Ok(id)
     }
 
     /// Writes that an output operation has done a batch. Nobody waits for it.
     pub(crate) fn done(&self, done: DoneRecord) -> Result<()> {
-        self.log.append_now(DONE, encoded(&done)?).map(|_| ())
+        self.log.append_now(kind::DONE, encoded(&done)?).map(|_| ())
     }
 
     /// Returns when the record and all before it are durable.
@@ -238,7 +234,7 @@ impl SegmentLog for StreamLog {
         let in_log = InLog { number, id: self.log.log.next(), mark: header.mark };
         self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
         // The log may have to wait for a checkpoint to be shortened, which needs the index.
-        let id = self.log.log.append(SEGMENT, payload)?;
+        let id = self.log.log.append(kind::SEGMENT, payload)?;
         let mut index = self.log.index();
         let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
         last.map(|segment| segment.id = id);

@@ -58,12 +58,26 @@ impl Generations {
     pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
         let failed = |e| Error::io(format!("opening the checkpoints in {}", dir.display()), e);
         fs.create_dir_all(dir).map_err(failed)?;
-        let mut generations =
-            Generations { fs, dir: dir.to_owned(), last: 0, kept: Vec::new(), known: BTreeMap::new() };
+        let mut generations = Generations::look_at(fs, dir);
         generations.last = generations.numbers(MANIFEST)?.into_iter().next_back().unwrap_or(0);
         generations.last =
             generations.last.max(generations.numbers(DATA)?.into_iter().next_back().unwrap_or(0));
         Ok(generations)
+    }
+
+    /// The same, to look and not to write.
+    pub(crate) fn look_at(fs: Arc<dyn Fs>, dir: &Path) -> Self {
+        Generations { fs, dir: dir.to_owned(), last: 0, kept: Vec::new(), known: BTreeMap::new() }
+    }
+
+    /// All manifests, the newest first, each with what is wrong with it if it cannot be read.
+    pub(crate) fn all(&self) -> Result<Vec<(PathBuf, Result<Manifest>)>> {
+        let paths = self.numbers(MANIFEST)?.into_iter().rev().map(|number| self.path(number, MANIFEST));
+        let read = |path: PathBuf| {
+            let manifest = self.read(&path).map_err(|damage| damage.into_error(&path.display().to_string()));
+            (path, manifest)
+        };
+        Ok(paths.map(read).collect())
     }
 
     /// The numbers of the files of a kind, ascending.

@@ -14,6 +14,7 @@ mod batch_log;
 mod checkpointer;
 mod codec;
 mod generations;
+pub mod inspect;
 mod manifest;
 mod persist;
 mod records;

@@ -52,3 +52,13 @@ pub(crate) struct SegmentHeader {
     /// How far its source is with it.
     pub(crate) mark: Option<Mark>,
 }
+
+/// The kinds of the log's records.
+pub(crate) mod kind {
+    /// A received segment: a [`SegmentHeader`](super::SegmentHeader) and its bytes.
+    pub(crate) const SEGMENT: u8 = 1;
+    /// A [`BatchRecord`](super::BatchRecord).
+    pub(crate) const BATCH: u8 = 2;
+    /// A [`DoneRecord`](super::DoneRecord).
+    pub(crate) const DONE: u8 = 3;
+}
