@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::fs::{Fs, SimFs};
 use millstream::prelude::*;
 use millstream::testkit::{Collected, PowerCut, TestContext};
+
+use crate::support::eventually;
 
 const SECOND: Duration = Duration::from_secs(1);
 const BATCHES: usize = 16;
@@ -108,4 +111,214 @@ fn a_program_that_is_cut_off_after_any_batch_goes_on_as_if_nothing_had_been() {
         }
         assert_eq!(seen, expected, "cut off after {cut}");
     }
+}
+
+/// Runs the program on `disk` until that fails, and what came of it.
+fn run_until_it_fails(disk: &SimFs) -> Results {
+    let test = context(0, 2);
+    let outputs = program(&test);
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    let _ = test.run(BATCHES / 2);
+    results(&outputs)
+}
+
+/// Goes on with what a power cut has left; the results must be those of a program that was not interrupted.
+fn assert_goes_on(left: SimFs, seen: &Results, expected: &Results, what: &str) {
+    let after = seen.len();
+    let test = context(after, 2);
+    let outputs = program(&test);
+    test.go_on(Arc::new(left) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.run(BATCHES - after).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut seen = seen.clone();
+    for (batch, records) in results(&outputs) {
+        assert_eq!(records, expected[&batch], "batch {batch}, {what}");
+        seen.insert(batch, records);
+    }
+    assert_eq!(&seen, expected, "{what}");
+}
+
+/// The power fails at every operation of the disk, and leaves what it may.
+#[test]
+fn a_power_cut_at_any_operation_of_the_disk_loses_nothing() {
+    let expected = uninterrupted();
+    let whole = SimFs::new();
+    run_until_it_fails(&whole);
+    let operations = whole.operations();
+    assert!(operations > 50, "{operations}");
+    let step = std::env::var("POWER_CUT_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(7);
+    for at in (0..=operations).step_by(step) {
+        let disk = SimFs::new();
+        disk.crash_after(at);
+        let seen = run_until_it_fails(&disk);
+        for cut in [PowerCut::Lost, PowerCut::Kept, PowerCut::Random(at)] {
+            assert_goes_on(
+                disk.crash(cut),
+                &seen,
+                &expected,
+                &format!("power cut at operation {at}, {cut:?}"),
+            );
+        }
+    }
+}
+
+/// A disk on which the program has run for seven batches, with checkpoints at 3 and 6.
+fn used_disk() -> SimFs {
+    let disk = SimFs::new();
+    let test = context(0, 2);
+    let _outputs = program(&test);
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.run(7).unwrap();
+    eventually("both checkpoints are written", || manifests(&disk).len() == 2);
+    disk.crash(PowerCut::Kept)
+}
+
+fn manifests(disk: &SimFs) -> Vec<PathBuf> {
+    let dir = Path::new("/checkpoint/checkpoints");
+    let names = disk.list(dir).unwrap().into_iter().map(|entry| dir.join(entry.name));
+    names.filter(|path| path.extension().is_some_and(|kind| kind == "manifest")).collect()
+}
+
+fn overwrite(disk: &SimFs, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = disk.read(path).unwrap();
+    change(&mut bytes);
+    disk.write_atomic(path, &bytes).unwrap();
+}
+
+/// What `start` says to a program on `disk`.
+fn start_error(disk: &SimFs, test: &TestContext) -> String {
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.start().unwrap_err().to_string()
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
+    let expected = uninterrupted();
+    for damage in 0..4 {
+        let disk = used_disk();
+        let newest = manifests(&disk).pop().unwrap();
+        match damage {
+            0 => overwrite(&disk, &newest, |bytes| bytes.truncate(40)),
+            1 => overwrite(&disk, &newest, |bytes| bytes[60] ^= 4),
+            2 => disk.remove_file(&newest.with_extension("data")).unwrap(),
+            _ => overwrite(&disk, &newest.with_extension("data"), |bytes| bytes[0] ^= 1),
+        }
+        let seen: Results = expected.range(..=7).map(|(batch, records)| (*batch, records.clone())).collect();
+        assert_goes_on(disk, &seen, &expected, &format!("damage {damage}"));
+    }
+}
+
+#[test]
+fn when_no_checkpoint_is_good_the_program_does_not_start() {
+    let disk = used_disk();
+    for manifest in manifests(&disk) {
+        overwrite(&disk, &manifest, |bytes| bytes.truncate(10));
+    }
+    let test = context(7, 2);
+    program(&test);
+    let error = start_error(&disk, &test);
+    assert!(error.contains("none of the checkpoints") && error.contains("is cut off"), "{error}");
+    assert!(error.contains("Restore the directory"), "{error}");
+}
+
+#[test]
+fn a_log_without_checkpoints_is_not_begun_anew() {
+    let disk = used_disk();
+    disk.remove_dir_all(Path::new("/checkpoint/checkpoints")).unwrap();
+    let test = context(7, 2);
+    program(&test);
+    let error = start_error(&disk, &test);
+    assert!(error.contains("has a log but no checkpoint"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_a_newer_version_is_named() {
+    let disk = used_disk();
+    overwrite(&disk, &manifests(&disk).pop().unwrap(), |bytes| {
+        bytes[8] = 9;
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..20]), &bytes[24..]);
+        bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+    });
+    let test = context(7, 2);
+    program(&test);
+    let error = start_error(&disk, &test);
+    assert!(error.contains("has format 9") && error.contains("newer version of Millstream"), "{error}");
+}
+
+#[test]
+fn two_programs_cannot_have_one_directory() {
+    let disk = SimFs::new();
+    let (first, second) = (context(0, 2), context(0, 2));
+    program(&first);
+    program(&second);
+    first.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    first.run(1).unwrap();
+    let error = start_error(&disk, &second);
+    assert!(error.contains("/checkpoint is not free"), "{error}");
+}
+
+#[test]
+fn a_directory_with_a_checkpoint_is_not_begun_anew() {
+    let disk = used_disk();
+    let test = context(7, 2);
+    program(&test);
+    test.checkpoint_on(Arc::new(disk), "/checkpoint").unwrap();
+    let error = test.start().unwrap_err().to_string();
+    assert!(
+        error.contains("holds the checkpoint of \"millstream\"") && error.contains("get_or_create"),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_program_or_another_interval_is_refused() {
+    let with = |config: Config| {
+        let test = TestContext::with_config(config, Time::from_millis(7_000)).unwrap();
+        program(&test);
+        start_error(&used_disk(), &test)
+    };
+    let error = with(Config::new().batch_interval(SECOND).app_name("another"));
+    assert!(error.contains("is that of \"millstream\", and this program is \"another\""), "{error}");
+    let error = with(Config::new().batch_interval(SECOND * 2));
+    assert!(error.contains("batches of 1000 ms") && error.contains("batches of 2000 ms"), "{error}");
+}
+
+/// A changed program: an operator is gone, another has other types, a third is new.
+#[test]
+fn state_that_has_no_place_stops_the_start_until_it_is_given_up() {
+    let disk = SimFs::new();
+    let test = context(0, 2);
+    let pairs = test.input(batches(), 2).unwrap();
+    let totals = |values: &[i64], sum: Option<i64>| Some(sum.unwrap_or(0) + values.iter().sum::<i64>());
+    test.collect(&pairs.update_state_by_key(totals).named("kept"));
+    test.collect(&pairs.update_state_by_key(totals).named("gone"));
+    test.collect(&pairs.update_state_by_key(totals).named("retyped"));
+    test.checkpoint_on(Arc::new(disk.clone()), "/checkpoint").unwrap();
+    test.run(7).unwrap();
+    test.stop(true).unwrap();
+    drop(test);
+
+    let changed = |drop_state: &str| {
+        let config = Config::new().batch_interval(SECOND).drop_state(drop_state);
+        let test = TestContext::with_config(config, Time::from_millis(7_000)).unwrap();
+        let pairs = test.input(batches(), 2).unwrap();
+        let kept = test.collect(&pairs.update_state_by_key(totals).named("kept"));
+        let text = |values: &[i64], sum: Option<String>| {
+            Some(format!("{}{}", sum.unwrap_or_default(), values.len()))
+        };
+        test.collect(&pairs.update_state_by_key(text).named("retyped"));
+        test.collect(&pairs.update_state_by_key(totals).named("new"));
+        (test, kept)
+    };
+    let (test, _) = changed("none");
+    let error = start_error(&disk, &test);
+    assert!(error.contains("\"gone\" (update_state_by_key (tests/suite/recovery.rs:"), "{error}");
+    assert!(error.contains("\"retyped\" was update_state_by_key: i64 by u32 and is"), "{error}");
+    assert!(error.contains("checkpoint.drop_state") && !error.contains("\"kept\""), "{error}");
+    drop(test);
+    let (test, kept) = changed("gone, retyped");
+    test.go_on(Arc::new(disk), "/checkpoint").unwrap();
+    test.run(1).unwrap();
+    let mut expected = BTreeMap::<u32, i64>::new();
+    batches()[..8].iter().flatten().for_each(|(key, value)| *expected.entry(*key).or_default() += value);
+    assert_eq!(kept.sorted().pop().unwrap(), expected.into_iter().collect::<Vec<_>>());
 }

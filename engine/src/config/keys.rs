@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 32] = [
+static KEYS: [Key; 37] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -79,6 +79,32 @@ static KEYS: [Key; 32] = [
         "receiver.initial_rate",
         Kind::Rate(|s| &mut s.initial_rate),
         "Records per second that a receiver takes before the first estimate of the right rate.",
+    ),
+    key(
+        "backpressure.enabled",
+        Kind::Flag(|s| &mut s.backpressure),
+        "Whether receivers are held to the rate at which batches are processed (a PID controller). Without it they are \
+         held up only when a limit is reached: pending batches, held bytes.",
+    ),
+    key(
+        "backpressure.pid.proportional",
+        Kind::Factor(|s| &mut s.pid_proportional),
+        "Weight of the error: the last rate less the rate of processing.",
+    ),
+    key(
+        "backpressure.pid.integral",
+        Kind::Factor(|s| &mut s.pid_integral),
+        "Weight of what has piled up: the records that waited.",
+    ),
+    key(
+        "backpressure.pid.derived",
+        Kind::Factor(|s| &mut s.pid_derived),
+        "Weight of the change of the error. More than 0 reacts to noise.",
+    ),
+    key(
+        "backpressure.pid.min_rate",
+        Kind::Factor(|s| &mut s.pid_min_rate),
+        "The least rate that backpressure asks for, in records per second; more than 0.",
     ),
     key(
         "receiver.pin",

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Count(Field<usize>, RangeInclusive<usize>),
     /// Records per second.
     Rate(Field<Option<f64>>),
+    /// A number that is not negative.
+    Factor(Field<f64>),
     /// A number that makes a random choice repeatable.
     Seed(Field<Option<u64>>),
     /// Where the work runs.
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Bytes(field, _) => *field(settings) = parse::bytes(text)?,
             Kind::Count(field, _) => *field(settings) = parse::count(text)?,
             Kind::Rate(field) => *field(settings) = parse::rate(text)?,
+            Kind::Factor(field) => *field(settings) = parse::factor(text)?,
             Kind::Seed(field) => *field(settings) = parse::seed(text)?,
             Kind::Master(field) => *field(settings) = text.parse()?,
             Kind::OnBatchFailure(field) => *field(settings) = text.parse()?,
@@ -56,6 +59,7 @@ impl Kind {
             Kind::Bytes(field, _) => parse::show_bytes(*field(settings)),
             Kind::Count(field, _) => field(settings).to_string(),
             Kind::Rate(field) => parse::show_option(*field(settings)),
+            Kind::Factor(field) => field(settings).to_string(),
             Kind::Seed(field) => parse::show_option(*field(settings)),
             Kind::Master(field) => field(settings).to_string(),
             Kind::OnBatchFailure(field) => field(settings).to_string(),
@@ -72,6 +76,7 @@ impl Kind {
             }
             Kind::Bytes(field, range) | Kind::Count(field, range) => range.contains(field(settings)),
             Kind::Rate(field) => field(settings).is_none_or(f64::is_finite),
+            Kind::Factor(field) => (0.0..f64::INFINITY).contains(field(settings)),
             Kind::Master(field) => *field(settings) != Master::Local(0),
             Kind::Flag(_) | Kind::Seed(_) | Kind::OnBatchFailure(_) => true,
         }
@@ -91,6 +96,7 @@ impl Kind {
             }
             Kind::Count(_, range) => format!("{} to {}", range.start(), range.end()),
             Kind::Rate(_) => "records per second, or none".to_string(),
+            Kind::Factor(_) => "a number that is not negative".to_string(),
             Kind::Seed(_) => "a whole number, or none".to_string(),
             Kind::Master(_) => Master::FORMS.to_string(),
             Kind::OnBatchFailure(_) => OnBatchFailure::FORMS.to_string(),

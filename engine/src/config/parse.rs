@@ -82,6 +82,11 @@ pub(super) fn limit(rate: Option<f64>) -> Option<f64> {
     rate.filter(|rate| rate.is_nan() || *rate > 0.0)
 }
 
+/// A number.
+pub(super) fn factor(text: &str) -> Result<f64, String> {
+    text.trim().replace('_', "").parse().map_err(|_| "not a number".to_string())
+}
+
 /// A whole number, or `none`.
 pub(super) fn seed(text: &str) -> Result<Option<u64>, String> {
     match text.trim() {

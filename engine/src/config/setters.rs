@@ -51,6 +51,23 @@ impl Config {
         self.set("receiver.restart_delay", |s| s.restart_delay = delay)
     }
 
+    /// Whether receivers are held to the rate at which batches are processed. Key `backpressure.enabled`.
+    pub fn backpressure(self, on: bool) -> Self {
+        self.set("backpressure.enabled", |s| s.backpressure = on)
+    }
+
+    /// The weights of error, backlog and change. Keys `backpressure.pid.proportional`, `.integral`, `.derived`.
+    pub fn pid_weights(self, proportional: f64, integral: f64, derived: f64) -> Self {
+        self.set("backpressure.pid.proportional", |s| s.pid_proportional = proportional)
+            .set("backpressure.pid.integral", |s| s.pid_integral = integral)
+            .set("backpressure.pid.derived", |s| s.pid_derived = derived)
+    }
+
+    /// The least rate that backpressure asks for, in records per second. Key `backpressure.pid.min_rate`.
+    pub fn pid_min_rate(self, records_per_second: f64) -> Self {
+        self.set("backpressure.pid.min_rate", |s| s.pid_min_rate = records_per_second)
+    }
+
     /// Whether what receivers bring is logged before it is relied on. Key `receiver.write_ahead_log`.
     pub fn write_ahead_log(self, on: bool) -> Self {
         self.set("receiver.write_ahead_log", |s| s.write_ahead_log = on)

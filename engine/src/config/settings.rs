@@ -33,6 +33,16 @@ pub struct Settings {
     pub max_rate: Option<f64>,
     /// `receiver.initial_rate`, in records per second.
     pub initial_rate: Option<f64>,
+    /// `backpressure.enabled`.
+    pub backpressure: bool,
+    /// `backpressure.pid.proportional`.
+    pub pid_proportional: f64,
+    /// `backpressure.pid.integral`.
+    pub pid_integral: f64,
+    /// `backpressure.pid.derived`.
+    pub pid_derived: f64,
+    /// `backpressure.pid.min_rate`, in records per second.
+    pub pid_min_rate: f64,
     /// `receiver.pin`.
     pub pin_receivers: bool,
     /// `receiver.write_ahead_log`.
@@ -91,6 +101,11 @@ impl Default for Settings {
             restart_delay: Duration::from_secs(2),
             max_rate: None,
             initial_rate: None,
+            backpressure: false,
+            pid_proportional: 1.0,
+            pid_integral: 0.2,
+            pid_derived: 0.0,
+            pid_min_rate: 100.0,
             pin_receivers: true,
             write_ahead_log: true,
             wal_segment_bytes: 64 << 20,

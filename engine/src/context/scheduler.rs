@@ -51,6 +51,7 @@ pub(crate) struct Scheduler {
     durability: Option<Arc<Durability>>,
     outcome: Box<dyn Outcome>,
     on_batch_failure: OnBatchFailure,
+    has_backpressure: bool,
     max_pending: usize,
     state: Mutex<State>,
     /// Notified when there is a job, for the job threads.
@@ -163,6 +164,7 @@ impl Scheduler {
             durability,
             outcome,
             on_batch_failure: config.on_batch_failure,
+            has_backpressure: config.backpressure,
             max_pending: config.max_pending_batches,
             state: Mutex::default(),
             work: Condvar::new(),
@@ -414,6 +416,10 @@ impl Scheduler {
             && self.on_batch_failure == OnBatchFailure::Stop
         {
             return self.halt(error);
+        }
+        if self.has_backpressure {
+            let info = run.info(&run.progress());
+            self.graph.receivers().iter().for_each(|receiver| receiver.batch_completed(&info));
         }
         let at_end = self.complete(run);
         self.tell_frontier();

@@ -2,14 +2,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::dstream::receiver_node;
 use super::{DStream, Graph};
 use crate::batch::BlockTracker;
 use crate::block::{Blocks, SegmentLog, ring};
 use crate::clock::Clock;
-use crate::observe::{ListenerBus, StreamInputInfo};
-use crate::receive::{BlockBuilder, Command, Receiver, ReceiverContext, Supervisor};
+use crate::observe::{BatchInfo, ListenerBus, StreamInputInfo};
+use crate::receive::{BlockBuilder, Command, PidRateEstimator, Receiver, ReceiverContext, Supervisor};
 use crate::{Error, Result, Time};
 
 /// A receiver's stream as the graph sees it.
@@ -25,6 +26,8 @@ pub(crate) trait ReceiverStream: Send + Sync {
     fn ask_to_stop(&self);
     /// True once the receiver has handed over everything and will not start again.
     fn is_stopped(&self) -> bool;
+    /// Holds the receiver to the rate that follows from a batch that is complete, if it is to be.
+    fn batch_completed(&self, batch: &BatchInfo);
     /// Gives what was received since the last batch to the batch at `time`.
     fn allocate(&self, time: Time) -> StreamInputInfo;
 }
@@ -35,6 +38,8 @@ struct TypedReceiverStream<R: Receiver> {
     tracker: Arc<BlockTracker>,
     context: ReceiverContext<R::Format>,
     receiver: Mutex<Option<R>>,
+    /// Where receivers are held to the rate of processing.
+    estimator: Option<Mutex<PidRateEstimator>>,
     stopped: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -59,6 +64,7 @@ pub(crate) fn receiver_stream<R: Receiver>(
         tracker: Arc::clone(&tracker),
         context,
         receiver: Mutex::new(Some(receiver)),
+        estimator: if config.backpressure { Some(Mutex::new(PidRateEstimator::new(config)?)) } else { None },
         stopped: Arc::default(),
         thread: Mutex::default(),
     }));
@@ -127,6 +133,19 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    fn batch_completed(&self, batch: &BatchInfo) {
+        let Some(estimator) = &self.estimator else { return };
+        let records = batch.stream_id_to_input_info.get(&self.stream).map_or(0, |input| input.num_records);
+        if let (Some(end), Some(processing), Some(scheduling)) =
+            (batch.processing_end_time, batch.processing_delay(), batch.scheduling_delay())
+        {
+            let mut estimator = estimator.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(rate) = estimator.compute(end, records, processing, scheduling) {
+                self.context.builder().limiter().update_rate(rate as i64, Instant::now());
+            }
+        }
     }
 
     fn allocate(&self, time: Time) -> StreamInputInfo {
