@@ -4,5 +4,7 @@ mod basics;
 mod core;
 mod damage;
 mod faults;
+mod golden;
 mod power_cuts;
 mod support;
+mod threads;
