@@ -8,3 +8,4 @@ mod golden;
 mod power_cuts;
 mod support;
 mod threads;
+mod vectors;
