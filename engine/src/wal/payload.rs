@@ -54,6 +54,12 @@ impl From<Vec<u8>> for Payload {
     }
 }
 
+impl From<std::sync::Arc<[u8]>> for Payload {
+    fn from(bytes: std::sync::Arc<[u8]>) -> Self {
+        Payload { parts: vec![Box::new(bytes)] }
+    }
+}
+
 impl From<&'static str> for Payload {
     fn from(text: &'static str) -> Self {
         Payload { parts: vec![Box::new(text)] }

@@ -66,7 +66,7 @@ impl Shared {
     }
 
     /// Ends the log: whoever waits, and whoever comes, gets the error.
-    pub(super) fn end(&self, error: Error) {
+    pub(super) fn end(&self, error: &Error) {
         let mut state = self.state();
         if state.ended.is_none() {
             state.ended = Some(error.clone());

@@ -4,5 +4,8 @@ mod basics;
 mod core;
 mod damage;
 mod faults;
+mod golden;
 mod power_cuts;
 mod support;
+mod threads;
+mod vectors;

@@ -31,14 +31,14 @@ pub(super) fn run(shared: &Arc<Shared>, mut writer: Writer, segment_bytes: u64) 
     loop {
         let work = next_work(shared, released, group_bytes);
         let result = release(shared, &mut writer, &mut released, work.release)
-            .and_then(|()| commit(shared, &mut writer, &mut released, work.group));
+            .and_then(|()| commit(shared, &mut writer, &mut released, &work.group));
         if let Err(error) = result {
-            shared.end(error);
+            shared.end(&error);
             break;
         }
         if work.last {
             writer.close();
-            shared.end(Error::Stopped("the write-ahead log is closed".to_owned()));
+            shared.end(&Error::Stopped("the write-ahead log is closed".to_owned()));
             break;
         }
     }
@@ -73,19 +73,14 @@ fn release(shared: &Shared, writer: &mut Writer, released: &mut u64, before: u64
 }
 
 /// Makes a group durable, however long the disk is full.
-fn commit(
-    shared: &Shared,
-    writer: &mut Writer,
-    released: &mut u64,
-    group: Vec<Pending>,
-) -> Result<(), Error> {
+fn commit(shared: &Shared, writer: &mut Writer, released: &mut u64, group: &[Pending]) -> Result<(), Error> {
     if group.is_empty() {
         return Ok(());
     }
     let mut backoff = BACKOFF;
     let begin = Instant::now();
     loop {
-        match writer.commit(&group) {
+        match writer.commit(group) {
             Ok(()) => break,
             Err(Trouble::Wait(error)) => {
                 let before = stall(shared, error, backoff)?;
@@ -96,7 +91,7 @@ fn commit(
             Err(Trouble::Broken(error) | Trouble::Stop(error)) => return Err(error),
         }
     }
-    acknowledge(shared, &group, begin.elapsed());
+    acknowledge(shared, group, begin.elapsed());
     Ok(())
 }
 
@@ -132,7 +127,7 @@ struct EndOnPanic(Arc<Shared>);
 impl Drop for EndOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.end(Error::Stopped(
+            self.0.end(&Error::Stopped(
                 "the write-ahead log's thread panicked in a callback or payload".to_owned(),
             ));
         }

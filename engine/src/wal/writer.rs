@@ -24,6 +24,8 @@ pub(super) struct Writer {
     manifest: Manifest,
     /// None before the first record, and after a segment was given up.
     active: Option<SegmentFile>,
+    /// A new segment that the manifest does not know for certain.
+    made: Option<SegmentFile>,
     next_sequence: u64,
     /// Records below are durable.
     durable: u64,
@@ -54,13 +56,14 @@ impl Writer {
     /// Those of the manifest. A full disk is none: the epoch is written with the first segment.
     pub(super) fn start(start: Start) -> Result<Self, Trouble> {
         let Start { fs, dir, segment_bytes, manifest, next_sequence, durable, base, index } = start;
-        let (active, failures) = (None, 0);
+        let (active, made, failures) = (None, None, 0);
         let writer = Writer {
             fs,
             dir,
             segment_bytes,
             manifest,
             active,
+            made,
             next_sequence,
             durable,
             base,
@@ -162,27 +165,39 @@ impl Writer {
         Ok(())
     }
 
+    /// A new segment that can be written to.
     fn create(&mut self) -> Result<SegmentFile, Trouble> {
+        let file = match self.made.take() {
+            Some(made) => made,
+            None => self.make()?,
+        };
+        let sequence = file.header.sequence;
+        let manifest = Manifest { last_sequence: sequence, ..self.manifest };
+        if let Err(trouble) = self.write_manifest(manifest) {
+            // It may ask for the segment now, or not: the segment stays, and is used next time.
+            self.made = Some(file);
+            return Err(trouble);
+        }
+        self.manifest = manifest;
+        let (path, first) = (file.path.clone(), file.header.base);
+        self.index().begin(Segment { path, sequence, first, bytes: SEGMENT_HEADER, records: Vec::new() });
+        Ok(file)
+    }
+
+    fn make(&mut self) -> Result<SegmentFile, Trouble> {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let path = self.dir.join(segment_name(sequence));
         let Manifest { log, epoch, .. } = self.manifest;
         let (first, base) = (self.durable, self.durable.max(self.base));
         let header = SegmentHeader { log, epoch, sequence, first, base };
-        let created = SegmentFile::create(&*self.fs, path.clone(), header);
-        let created = created.and_then(|file| self.fs.sync_dir(&self.dir).map(|()| file));
-        let file = created.map_err(|error| {
+        let made = SegmentFile::create(&*self.fs, path.clone(), header);
+        let made = made.and_then(|file| self.fs.sync_dir(&self.dir).map(|()| file));
+        made.map_err(|error| {
             // What stays is a segment without records, which recovery passes over.
             let _ = self.fs.remove_file(&path);
             Trouble::of("make", &path, error)
-        })?;
-        // From here on the manifest may ask for the segment, even if this fails.
-        let manifest = Manifest { last_sequence: sequence, ..self.manifest };
-        self.write_manifest(manifest)?;
-        self.manifest = manifest;
-        let segment = Segment { path, sequence, first: base, bytes: SEGMENT_HEADER, records: Vec::new() };
-        self.index().begin(segment);
-        Ok(file)
+        })
     }
 
     /// Never writes to the active segment again. What is durable in it counts; a new one begins behind that.

@@ -84,7 +84,7 @@ fn every_flipped_bit_is_reported_and_takes_one_record_at_most() {
         files.push(dir().join("wal-manifest"));
         let sizes: Vec<u64> = files.iter().map(|path| disk.len(path).unwrap() * 8).collect();
         let bits: u64 = sizes.iter().sum();
-        let flips = setting("MILLSTREAM_BIT_FLIPS", 8_000);
+        let flips = setting("MILLSTREAM_BIT_FLIPS", 4_000);
         // A stride without a common divisor with the whole goes through all bits once.
         let step = (1..).map(|i| bits / flips.max(2) + i).find(|step| gcd(*step, bits) == 1).unwrap();
         let mut bit = 0;

@@ -15,14 +15,16 @@ fn cuts(unsynced: usize, random: u64, seed: u64) -> impl Iterator<Item = PowerCu
     [PowerCut::Lost, PowerCut::Kept].into_iter().chain(prefixes).chain(torn).chain(random)
 }
 
-/// Opens what a power cut has left, as strictly as can be, and goes on with it; then the power fails again, and again.
+/// Opens what a power cut has left, as strictly as can be, and goes on with it; for one image of four the power fails again
+/// before that, and again.
 fn check(image: &SimFs, mut known: Known, seed: u64) {
     if image.exists(dir()).unwrap() {
         let verified = verify(image, dir()).unwrap();
         assert_eq!(verified.report.damage().count(), 0, "{}", verified.report);
     }
     let mut disk = image.clone();
-    for life in 0..2 {
+    let lives = if seed.is_multiple_of(4) { 2 } else { 0 };
+    for life in 0..lives {
         let fs: Arc<dyn Fs> = Arc::new(disk.clone());
         let mut core = Core::open(fs, &options(), &mut known).unwrap();
         if life == 0 {
