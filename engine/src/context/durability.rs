@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::resumption::{Opened, Resumption};
+use super::snapshot::{common, snapshot};
 use crate::graph::Graph;
 use crate::recovery::{
-    BatchLog, BatchRecord, Blocks, Captured, CheckpointStatus, Checkpointer, DoneRecord, InputEntry,
-    Manifest, OperatorEntry, ReceiverEntry, Snapshot,
+    BatchLog, BatchRecord, Blocks, CheckpointStatus, Checkpointer, DoneRecord, Manifest, Snapshot,
 };
 use crate::wal::RecordId;
 use crate::{Result, Time};
@@ -50,16 +50,7 @@ impl Durability {
     /// When the first checkpoint cannot be written.
     pub(super) fn begin(graph: &Arc<Graph>, opened: Opened, resumption: &Resumption) -> Result<Arc<Self>> {
         let config = graph.executor().config();
-        let Opened { lock, mut generations, log, .. } = opened;
-        let common = Manifest {
-            app_name: config.app_name.clone(),
-            zero: resumption.zero,
-            batch_interval: config.batch_interval,
-            ..Manifest::default()
-        };
-        if resumption.is_first {
-            generations.write(snapshot(graph, &log, &common, resumption.zero)?)?;
-        }
+        let (lock, generations, log) = opened.into_parts()?;
         let (reach, released) = (graph.reach()?, Arc::clone(&log));
         let on_written = Box::new(move |oldest: &Manifest| {
             let next = oldest.receivers.iter().map(|receiver| (receiver.stream, receiver.next)).collect();
@@ -80,7 +71,7 @@ impl Durability {
             log,
             checkpointer: Checkpointer::start(generations, on_written)?,
             every: config.effective_checkpoint_interval(),
-            common,
+            common: common(config, resumption.zero),
             done: resumption.done.clone(),
             repeated: resumption.repeated.clone(),
             progress: Mutex::new(Progress { completed: resumption.time, checkpointed: resumption.time }),
@@ -152,7 +143,8 @@ impl Durability {
     fn snapshot(&self, time: Time) -> Option<Snapshot> {
         let told =
             |error: &_| tracing::error!(%time, %error, "no checkpoint can be taken; the one before remains");
-        snapshot(&self.graph, &self.log, &self.common, time).inspect_err(told).ok()
+        let marks = |stream, next| self.log.marks_before(stream, next);
+        snapshot(&self.graph, &self.common, time, marks).inspect_err(told).ok()
     }
 
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat.
@@ -161,33 +153,4 @@ impl Durability {
         self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
         self.log.close();
     }
-}
-
-/// The state of everything after the batch at `time`.
-fn snapshot(graph: &Graph, log: &BatchLog, common: &Manifest, time: Time) -> Result<Snapshot> {
-    let mut captured: Vec<Box<dyn Captured>> = Vec::new();
-    let mut manifest = Manifest { time, ..common.clone() };
-    for operator in graph.durable_operators() {
-        manifest.operators.push(OperatorEntry {
-            id: operator.id,
-            description: operator.description,
-            types: operator.feed.operator().types(),
-            number: operator.feed.number_at(time),
-            keys: operator.keys as u64,
-            rest: Vec::new(),
-            units: Vec::new(),
-        });
-        captured.push(operator.feed.operator().capture());
-    }
-    for input in graph.inputs() {
-        let (stream, name, position) =
-            (input.stream() as u32, input.name().to_owned(), input.position(time)?);
-        manifest.inputs.push(InputEntry { stream, name, position });
-    }
-    for receiver in graph.receivers() {
-        let (stream, name) = (receiver.stream() as u32, receiver.name().to_owned());
-        let next = receiver.tracker().next_after(time);
-        manifest.receivers.push(ReceiverEntry { stream, name, next, marks: log.marks_before(stream, next) });
-    }
-    Ok(Snapshot { manifest, captured })
 }

@@ -9,6 +9,7 @@ mod resumption;
 mod running;
 mod scheduler;
 mod shutdown;
+mod snapshot;
 mod streaming_context;
 mod termination;
 mod tick_duty;

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::snapshot::{common, snapshot};
 use crate::config::Config;
 use crate::fs::Fs;
 use crate::graph::{DurableOperator, Graph};
@@ -21,10 +22,12 @@ pub(super) struct CheckpointDir {
 
 /// A checkpoint directory that this process has for itself.
 pub(super) struct Opened {
-    pub(super) lock: Box<dyn Send + Sync>,
-    pub(super) generations: Generations,
-    pub(super) log: Arc<BatchLog>,
-    earlier: Option<Earlier>,
+    dir: CheckpointDir,
+    lock: Box<dyn Send + Sync>,
+    generations: Generations,
+    /// The checkpoint, and the contents of its operators by their ids.
+    newest: Option<(Manifest, BTreeMap<String, Saved>)>,
+    log: Option<Arc<BatchLog>>,
 }
 
 /// What an earlier run has left.
@@ -37,8 +40,6 @@ struct Earlier {
 
 /// Where a context begins.
 pub(super) struct Resumption {
-    /// Whether nothing was there before.
-    pub(super) is_first: bool,
     /// The time before the first batch that ever was.
     pub(super) zero: Time,
     /// The last batch that need not be made again.
@@ -57,7 +58,7 @@ impl CheckpointDir {
     /// # Errors
     /// When another process has it; when there is something, and this is not to be gone on with; when it cannot be read, or is
     /// damaged so that nothing can be gone on with.
-    pub(super) fn open(&self, config: &Config) -> Result<Opened> {
+    pub(super) fn open(&self) -> Result<Opened> {
         let shown = self.dir.display();
         let failed = |e| Error::io(format!("opening the checkpoint directory {shown}"), e);
         self.fs.create_dir_all(&self.dir).map_err(failed)?;
@@ -68,12 +69,9 @@ impl CheckpointDir {
             )
         })?;
         let mut generations = Generations::open(Arc::clone(&self.fs), &inspect::checkpoints_in(&self.dir))?;
-        let newest = generations.newest(contents)?;
-        self.check_expected(newest.as_ref().map(|(manifest, ..)| manifest))?;
-        let (log, left) =
-            BatchLog::open(Arc::clone(&self.fs), &inspect::log_in(&self.dir), &log_options(config))?;
-        let earlier = newest.map(|(manifest, operators, _)| Earlier { manifest, operators, left });
-        Ok(Opened { lock, generations, log: Arc::new(log), earlier })
+        let newest = generations.newest(contents)?.map(|(manifest, operators, _)| (manifest, operators));
+        self.check_expected(newest.as_ref().map(|(manifest, _)| manifest))?;
+        Ok(Opened { dir: self.clone(), lock, generations, newest, log: None })
     }
 
     fn check_expected(&self, found: Option<&Manifest>) -> Result<()> {
@@ -117,41 +115,43 @@ fn contents(generations: &Generations, manifest: &Manifest) -> Result<BTreeMap<S
 impl Opened {
     /// The time before the first batch that ever was; `now` when this is the first run.
     pub(super) fn zero(&self, now: Time) -> Time {
-        self.earlier.as_ref().map_or(now, |earlier| earlier.manifest.zero)
+        self.newest.as_ref().map_or(now, |(manifest, _)| manifest.zero)
     }
 
-    /// Puts into the graph, which has been fixed at `zero`, what an earlier run has left.
+    /// Puts into the graph, which has been fixed at `zero`, what an earlier run has left; or writes that this is the first run.
     ///
     /// # Errors
-    /// When the program does not fit it.
+    /// When the program does not fit what is there, when that cannot be read, and when nothing can be written.
     pub(super) fn resume(&mut self, graph: &Graph, zero: Time) -> Result<Resumption> {
-        let Some(mut earlier) = self.earlier.take() else {
-            return Ok(Resumption::first(zero));
-        };
-        earlier.check(graph)?;
-        earlier.restore_operators(graph)?;
-        let since = earlier.manifest.time - graph.reach()?;
-        earlier.left.batches.retain(|batch| batch.time > since);
-        earlier.restore_inputs(graph)?;
-        let unclaimed = earlier.restore_receivers(graph, &self.log)?;
-        let time = earlier.manifest.time;
-        let later = earlier.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
-        tracing::info!(checkpoint = %time, generation = earlier.manifest.generation, "going on from a checkpoint");
-        Ok(Resumption {
-            is_first: false,
-            zero,
-            time,
-            repeated: later.collect(),
-            done: earlier.left.done.into_iter().filter(|done| done.time > time).collect(),
-            unclaimed,
-        })
+        let newest = self.newest.take();
+        if newest.is_none() {
+            // Before there is a log: a log without a checkpoint is a damaged directory.
+            let common = common(graph.executor().config(), zero);
+            self.generations.write(snapshot(graph, &common, zero, |_, _| BTreeMap::new())?)?;
+        }
+        let options = log_options(graph.executor().config());
+        let (log, left) =
+            BatchLog::open(Arc::clone(&self.dir.fs), &inspect::log_in(&self.dir.dir), &options)?;
+        let log = self.log.insert(Arc::new(log));
+        match newest {
+            Some((manifest, operators)) => Earlier { manifest, operators, left }.resume(graph, log),
+            None => Ok(Resumption::first(zero)),
+        }
+    }
+
+    /// What a running context needs of it.
+    ///
+    /// # Errors
+    /// Before it was [resumed](Self::resume).
+    pub(super) fn into_parts(self) -> Result<(Box<dyn Send + Sync>, Generations, Arc<BatchLog>)> {
+        let log = self.log.ok_or_else(|| Error::State("the log is not open".to_owned()))?;
+        Ok((self.lock, self.generations, log))
     }
 }
 
 impl Resumption {
     pub(super) fn first(zero: Time) -> Self {
         Resumption {
-            is_first: true,
             zero,
             time: zero,
             repeated: BTreeSet::new(),
@@ -168,6 +168,25 @@ impl Resumption {
 }
 
 impl Earlier {
+    fn resume(mut self, graph: &Graph, log: &Arc<BatchLog>) -> Result<Resumption> {
+        self.check(graph)?;
+        self.restore_operators(graph)?;
+        let (zero, time) = (self.manifest.zero, self.manifest.time);
+        let since = time - graph.reach()?;
+        self.left.batches.retain(|batch| batch.time > since);
+        self.restore_inputs(graph)?;
+        let unclaimed = self.restore_receivers(graph, log)?;
+        let later = self.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
+        tracing::info!(checkpoint = %time, generation = self.manifest.generation, "going on from a checkpoint");
+        Ok(Resumption {
+            zero,
+            time,
+            repeated: later.collect(),
+            done: self.left.done.iter().copied().filter(|done| done.time > time).collect(),
+            unclaimed,
+        })
+    }
+
     /// Checks that the program is the one that the checkpoint is of, as far as it must be.
     fn check(&self, graph: &Graph) -> Result<()> {
         let (config, manifest) = (graph.executor().config(), &self.manifest);

@@ -323,7 +323,7 @@ impl StreamingContext {
             graph.fix(now);
             return Ok((None, now));
         };
-        let mut opened = dir.open(self.config())?;
+        let mut opened = dir.open()?;
         let zero = opened.zero(now);
         graph.fix(zero);
         let resumption = opened.resume(graph, zero)?;
