@@ -9,7 +9,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::graph::{DStream, Graph, InputStream, OperatorInfo, receiver_stream};
 use crate::job::{Executor, current};
-use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
+use crate::observe::{
+    AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StatsFileListener, StreamingListener,
+};
 use crate::rdd::{Data, Parallelized};
 use crate::receive::{Blocks, Receiver};
 use crate::{Error, Result};
@@ -213,6 +215,7 @@ impl StreamingContext {
     fn try_start(&self) -> Result<Running> {
         let inner = &self.0;
         inner.graph.validate()?;
+        self.open_stats_file()?;
         if inner.exclusive {
             active::set(self)?;
             if self.config().stop_gracefully_on_shutdown {
@@ -229,6 +232,14 @@ impl StreamingContext {
             Box::new(outcome),
         );
         Running::start(&inner.graph, scheduler, &inner.bus, &inner.clock)
+    }
+
+    /// Has every batch written to the file that the settings name, if they name one.
+    fn open_stats_file(&self) -> Result<()> {
+        let Some(path) = &self.config().stats_file else { return Ok(()) };
+        let settings = self.config().entries().map(|(key, value, _)| (key.name(), value));
+        self.add_listener(Arc::new(StatsFileListener::open(path, settings)?));
+        Ok(())
     }
 
     /// Blocks until the context is stopped.
