@@ -3,7 +3,7 @@
 from . import svg
 
 WIDTH, HEIGHT = 430, 330
-LEFT, RIGHT, TOP, BOTTOM = 62, 18, 40, 52
+LEFT, RIGHT, TOP, BOTTOM = 62, 34, 40, 52
 
 
 class Chart:
@@ -12,6 +12,8 @@ class Chart:
     def __init__(self, title, x, y, x_label, y_label):
         self.title, self.x, self.y = title, x, y
         self.x_label, self.y_label = x_label, y_label
+        # Whether the legend shows how a line is dashed: not where that depends on the chart.
+        self.keeps_dashes = True
         self.series = []
         self.marks = []
 
@@ -66,8 +68,8 @@ def sheet(path, title, charts, columns=2, notes=()):
     legend = []
     for chart in charts:
         for name, _, colour, dash, _ in chart.series:
-            if name and (name, colour, dash) not in legend:
-                legend.append((name, colour, dash))
+            if name and (name, colour) not in [entry[:2] for entry in legend]:
+                legend.append((name, colour, dash if chart.keeps_dashes else None))
     width = max(columns * WIDTH, 560)
     per_row = max(1, (width - 40) // 190)
     legend_rows = -(-len(legend) // per_row)

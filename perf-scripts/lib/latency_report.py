@@ -82,6 +82,7 @@ def _plot(path, title, rows, key, note):
     for load in sorted({row.load for row in rows}):
         nines = scale.Given(0.3, 5, [(0.301, NINES[0])] + [(i, NINES[i]) for i in range(1, 6)])
         chart = Chart(f"{load:.0f} % of the sustainable rate", nines, scale.Log(values), "lines", "latency, ms")
+        chart.keeps_dashes = False
         if key != "line_us":
             chart.x_label = "batches"
         for row in (row for row in rows if row.load == load):
