@@ -81,6 +81,5 @@ def sheet(path, title, charts, columns=2, notes=()):
     for i, chart in enumerate(charts):
         elements += chart.elements(WIDTH * (i % columns), below + HEIGHT * (i // columns))
     height = below + rows * HEIGHT
-    for i, note in enumerate(notes):
-        elements.append(svg.text(20, height + 6 + 16 * i, note, 11, colour="#555"))
-    svg.save(path, width, height + 16 * len(notes) + 8, elements)
+    below, end = svg.notes(notes, height + 6, width)
+    svg.save(path, width, end + 4, elements + below)

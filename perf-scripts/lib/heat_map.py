@@ -56,6 +56,6 @@ def sheet(path, title, maps, notes=(), columns=3):
     for i, map_ in enumerate(maps):
         elements += map_.elements(width * (i % columns), 44 + height * (i // columns))
     bottom = 44 + height * rows
-    for i, note in enumerate(notes):
-        elements.append(svg.text(20, bottom + 10 + 16 * i, note, 11, colour="#555"))
-    svg.save(path, max(width * columns, 640), bottom + 16 * len(notes) + 14, elements)
+    wide = max(width * columns, 640)
+    below, end = svg.notes(notes, bottom + 10, wide)
+    svg.save(path, wide, end + 4, elements + below)

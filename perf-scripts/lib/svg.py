@@ -1,5 +1,6 @@
 """Elements of an SVG drawing, and the file that they go into."""
 
+import textwrap
 from html import escape
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the yellow is left out, as it is too light for lines.
@@ -34,6 +35,12 @@ def circle(x, y, radius, colour):
 def rectangle(x, y, width, height, fill, stroke="none"):
     return (f"<rect x='{x:.1f}' y='{y:.1f}' width='{max(width, 0):.1f}' height='{max(height, 0):.1f}' "
             f"fill='{fill}' stroke='{stroke}'/>")
+
+
+def notes(sentences, y, width):
+    """Small sentences below a drawing, broken to its width. Returns their elements and where they end."""
+    lines = [row for words in sentences for row in textwrap.wrap(words, max(int(width / 6.2), 40))]
+    return [text(20, y + 16 * i, row, 11, colour="#555") for i, row in enumerate(lines)], y + 16 * len(lines)
 
 
 def save(path, width, height, elements):

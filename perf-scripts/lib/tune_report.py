@@ -145,11 +145,13 @@ def _maps(results):
     maps = []
     for threads, segment in sorted({(s.threads, s.segment_bytes) for s, _ in results}):
         mine = [(s, d) for s, d in results if (s.threads, s.segment_bytes) == (threads, segment)]
-        rows = [f"{ms} ms" for ms in sorted({s.interval_ms for s, _ in mine})]
-        columns = [f"{ms} ms" for ms in sorted({s.block_ms for s, _ in mine})]
-        cells = {(f"{s.interval_ms} ms", f"{s.block_ms} ms"): cell(s, d) for s, d in mine}
-        maps.append(heat_map.HeatMap(f"{threads} threads, segments of {segment >> 10} KiB", "batch interval", rows,
-                                     "block interval", columns, cells))
+        intervals = sorted({s.interval_ms for s, _ in mine})
+        # A block is no longer than its batch, so the longest batches have the block intervals as they were asked for.
+        blocks = sorted({s.block_ms for s, _ in mine if s.interval_ms == intervals[-1]})
+        known = {(s.interval_ms, s.block_ms): cell(s, d) for s, d in mine}
+        cells = {(f"{ms} ms", f"{block} ms"): known.get((ms, min(block, ms))) for ms in intervals for block in blocks}
+        maps.append(heat_map.HeatMap(f"{threads} threads, segments of {segment >> 10} KiB", "batch interval",
+                                     [f"{ms} ms" for ms in intervals], "block interval", [f"{ms} ms" for ms in blocks], cells))
     return maps
 
 
