@@ -39,10 +39,10 @@ BY_FILE = [
     ("receive", r"^(engine/src/receive/|io/src/(socket|reader|lines|sources|file/(text_file|reader|source|found|mended)))"),
     ("merge", r"^engine/src/shuffle/exchange\.rs"),
     (None, r"^engine/src/(shuffle|text|rdd|job)/"),
-    ("window", r"^engine/src/(window|sequence)/"),
+    ("window", r"^engine/src/window/"),
     ("state", r"^engine/src/state/"),
     ("sink", r"^(operators/src/(print|show|output_ops|actions|pair_actions|top|run)\.rs|io/src/(sinks|file/(sink|commit)))"),
-    ("batches", r"^engine/src/(context|batch|graph|observe|clock|config|time|error)"),
+    ("batches", r"^engine/src/(context|batch|graph|sequence|observe|clock|config|time|error)"),
     ("map side", r"^(operators/src/|io/src/format/|examples/|src/|bench/)"),
 ]
 

@@ -42,6 +42,7 @@ class Trial:
     sent: dict | None
     said: list
     batches: list
+    records: int
     cpu_cores: float | None
     resident_mb: float | None
 
@@ -147,7 +148,7 @@ def _run(trial, each, during):
     if given_up:
         verdict = dataclasses.replace(verdict, stable=False, reason=given_up)
     elapsed = trial.sent["elapsed_ms"] / 1_000 if trial.sent else None
-    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches,
+    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(),
                  used.cpu_s / elapsed if used and elapsed else None, used.resident_mb if used else None)
 
 
