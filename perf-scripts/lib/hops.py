@@ -21,7 +21,7 @@ MEANING = {
 }
 
 COLOURS = {
-    "receive": "#56b4e9", "seal": "#0072b2", "map side": "#009e73", "merge": "#e69f00", "window": "#cc79a7", "state": "#b07aa1",
+    "receive": "#56b4e9", "seal": "#0072b2", "map side": "#009e73", "merge": "#e69f00", "window": "#cc79a7", "state": "#6a3d9a",
     "sink": "#d55e00", "batches": "#9c9c9c", "other": "#d9d9d9",
 }
 

@@ -77,12 +77,15 @@ DEEPEST = 60
 
 
 def _expand(root, profile):
-    """Callgrind knows who calls whom, not whole stacks: a function's calls are divided among its callers in proportion."""
+    """Callgrind knows who calls whom, not whole stacks: a function's calls are divided among its callers in proportion. What a
+    function costs beyond what its callers account for is where a thread begins."""
+    calls = {caller: {callee: cost for callee, cost in callees.items() if callee != caller}
+             for caller, callees in profile.calls.items()}
     inclusive = collections.Counter({name: sum(own.values()) for name, own in profile.own.items()})
-    called = set()
-    for caller, callees in profile.calls.items():
+    entered = collections.Counter()
+    for caller, callees in calls.items():
         inclusive[caller] += sum(callees.values())
-        called |= set(callees)
+        entered.update(callees)
     least = profile.total() / 2_000
 
     def grow(node, name, cost, depth, outer):
@@ -90,12 +93,13 @@ def _expand(root, profile):
         whole = inclusive[name]
         if depth == DEEPEST or not whole:
             return
-        for callee, spent in profile.calls.get(name, {}).items():
+        for callee, spent in calls.get(name, {}).items():
             part = cost * spent / whole
             if part >= least and callee not in outer:
                 grow(node.children.setdefault(callee, flame_graph.Node()), callee, part, depth + 1, outer | {callee})
 
-    for name in inclusive:
-        if name not in called and inclusive[name] >= least:
-            grow(root.children.setdefault(name, flame_graph.Node()), name, inclusive[name], 0, {name})
+    for name, whole in inclusive.items():
+        begun = whole - entered[name]
+        if begun >= least:
+            grow(root.children.setdefault(name, flame_graph.Node()), name, begun, 0, {name})
     root.cost = sum(child.cost for child in root.children.values())
