@@ -42,6 +42,11 @@ impl Schedule {
         Duration::from_secs_f64(line as f64 / self.lines_per_second)
     }
 
+    /// The same in microseconds.
+    pub fn due_us(&self, line: u64) -> u64 {
+        (line as f64 * 1e6 / self.lines_per_second) as u64
+    }
+
     /// How many lines are due by `elapsed`.
     pub fn due_by(&self, elapsed: Duration) -> u64 {
         ((elapsed.as_secs_f64() * self.lines_per_second) as u64 + 1).min(self.lines)
@@ -52,6 +57,7 @@ impl Schedule {
 #[derive(Debug, Default)]
 pub struct Progress {
     sent: AtomicU64,
+    writing_us: AtomicU64,
 }
 
 impl Progress {
@@ -59,9 +65,14 @@ impl Progress {
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
+
+    /// Time in writes so far. A sender that is late and was seldom in writes is itself what is slow.
+    pub fn writing(&self) -> Duration {
+        Duration::from_micros(self.writing_us.load(Ordering::Relaxed))
+    }
 }
 
-/// How late lines were.
+/// How late lines were. All lines of one write count like the oldest of them, so the figures are upper bounds.
 #[derive(Debug)]
 pub struct Lateness {
     /// From the moment a line was due, or from the return of the write before it if that was later, to its own write, in
@@ -121,26 +132,31 @@ impl<'a> OpenLoop<'a> {
                 continue;
             }
             piece.clear();
+            let oldest = sent;
             while sent < due && piece.len() < PIECE_BYTES {
-                let at = self.schedule.due(sent);
-                source.append(&mut piece, begin_us + at.as_micros() as u64)?;
-                self.note(now, at, free);
+                source.append(&mut piece, begin_us + self.schedule.due_us(sent));
                 sent += 1;
             }
+            self.note(now, self.schedule.due(oldest), free, sent - oldest);
             let write = begin.elapsed();
             socket.write_all(&piece)?;
             free = begin.elapsed();
             self.lateness.writing += free - write;
             self.progress.sent.store(sent, Ordering::Relaxed);
+            self.progress.writing_us.store(micros(self.lateness.writing), Ordering::Relaxed);
         }
         Ok(self.lateness)
     }
 
-    fn note(&mut self, now: Duration, due: Duration, free: Duration) {
-        let micros = |duration: Duration| duration.as_micros() as u64;
-        self.lateness.own_us.saturating_record(micros(now.saturating_sub(due.max(free))));
-        self.lateness.all_us.saturating_record(micros(now.saturating_sub(due)));
+    fn note(&mut self, now: Duration, due: Duration, free: Duration, lines: u64) {
+        let own = now.saturating_sub(due.max(free));
+        self.lateness.own_us.saturating_record_n(micros(own), lines);
+        self.lateness.all_us.saturating_record_n(micros(now.saturating_sub(due)), lines);
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Has the kernel wake this program's first thread when it asked to be woken, and not up to 50 µs later. Without it a sender is
@@ -158,7 +174,7 @@ mod tests {
     fn the_schedule_counts_from_the_beginning() {
         let schedule = Schedule::new(1_000.0, Duration::from_secs(2));
         assert_eq!(schedule.lines(), 2_000);
-        assert_eq!(schedule.due(500), Duration::from_millis(500));
+        assert_eq!((schedule.due(500), schedule.due_us(500)), (Duration::from_millis(500), 500_000));
         assert_eq!(schedule.due_by(Duration::ZERO), 1);
         assert_eq!(schedule.due_by(Duration::from_micros(1_500)), 2);
         assert_eq!(schedule.due_by(Duration::from_secs(9)), 2_000);
@@ -204,5 +220,6 @@ mod tests {
         assert!(lateness.all_us.max() >= 45_000, "a line that was due in the stall waited: {lateness:?}");
         assert!(lateness.writing >= Duration::from_millis(50));
         assert!(lateness.own_us.value_at_quantile(0.5) < lateness.all_us.max());
+        assert_eq!(lateness.all_us.len(), 1_000);
     }
 }

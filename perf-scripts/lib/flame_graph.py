@@ -33,15 +33,19 @@ class Node:
 
 def short(name):
     """A function's name without the paths of its type parameters, as far as it helps to see it."""
-    plain, deep = [], 0
+    plain, deep, opened = [], 0, 0
     for i, c in enumerate(name):
-        if c == "<" and not (i == 0 or name[i - 1] == "<"):
+        if c == "<" and not deep and (i == 0 or name[i - 1] == "<"):
+            opened += 1
+        elif c == "<":
             deep += 1
         elif c == ">" and deep and name[i - 1] != "-":
             deep -= 1
+        elif c == ">" and opened and name[i - 1] != "-":
+            opened -= 1
         elif not deep:
             plain.append(c)
-    return "".join(plain).replace("{{closure}}", "{closure}").lstrip("<")
+    return "".join(plain).replace("{{closure}}", "{closure}")
 
 
 def draw(path, title, root, unit, notes=()):

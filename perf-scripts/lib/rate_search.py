@@ -1,6 +1,15 @@
 """The highest rate that a program sustains, by doubling and bisection."""
 
 
+def confirmed(is_stable, rate, steps=8):
+    """The highest of `rate`, 0.9 `rate`, .. for which `is_stable` holds: what is stable for seconds need not be for longer."""
+    for _ in range(steps):
+        if not rate or is_stable(rate):
+            return rate
+        rate *= 0.9
+    return 0.0
+
+
 def highest_stable(is_stable, first, precision=0.08, ceiling=50e6):
     """The highest rate for which `is_stable(rate)` holds, to a relative precision; 0 when not even a 1,000th of `first` does.
 

@@ -13,6 +13,8 @@ from .sampling import sample
 from .stats_file import StatsFile
 
 REPORT_S = 0.2
+# A sender that is late and was in writes for less than this part of the time was not held up by the program.
+BLOCKED_SHARE = 0.6
 STOP_S = 30
 
 
@@ -43,6 +45,7 @@ class Trial:
     said: list
     batches: list
     records: int
+    is_sender_bound: bool
     cpu_cores: float | None
     resident_mb: float | None
 
@@ -55,6 +58,7 @@ class Run:
         self.stats = StatsFile(pathlib.Path(folder) / "batches.jsonl")
         self.behind = []
         self.sent = None
+        self.is_sender_bound = False
         self.program = self.sender = None
 
     def start(self):
@@ -94,10 +98,16 @@ class Run:
                 raise Failure(f"the program ended with code {self.program.process.returncode} while lines were sent"
                               f"{self.program.last_words()}")
             if said["behind_ms"] > behind_max:
-                return f"the sender fell behind by {said['behind_ms']:.0f} ms: the program does not read fast enough"
+                return self._why_behind(said)
             lag = max((batch.lag_ms for batch in self.stats.read()[-3:]), default=0)
             if lag > max(20 * interval, 3_000):
                 return f"a batch lagged by {lag} ms"
+
+    def _why_behind(self, said):
+        if said["writing_ms"] < BLOCKED_SHARE * said["elapsed_ms"]:
+            self.is_sender_bound = True
+            return f"the load generator itself cannot send so fast here: it was {said['behind_ms']:.0f} ms behind"
+        return f"the sender fell behind by {said['behind_ms']:.0f} ms: the program does not read fast enough"
 
     def _next_report(self):
         timeout = 60 + self.load.seconds
@@ -148,7 +158,7 @@ def _run(trial, each, during):
     if given_up:
         verdict = dataclasses.replace(verdict, stable=False, reason=given_up)
     elapsed = trial.sent["elapsed_ms"] / 1_000 if trial.sent else None
-    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(),
+    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(), trial.is_sender_bound,
                  used.cpu_s / elapsed if used and elapsed else None, used.resident_mb if used else None)
 
 

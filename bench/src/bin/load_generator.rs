@@ -121,6 +121,7 @@ fn report(
             "due": schedule.due_by(elapsed),
             "sent": sent,
             "behind_ms": behind.as_secs_f64() * 1e3,
+            "writing_ms": progress.writing().as_secs_f64() * 1e3,
         }));
     }
 }

@@ -143,7 +143,7 @@ impl Workload for WordCount {
         Ok(Box::new(move |is_checked| {
             let words = lines.clone().flat_map(|line| line.split_whitespace());
             let counts = words.map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
-            let counts = collect(counts);
+            let counts = collect(&counts);
             if is_checked {
                 let expected = self.text.word_counts().map(|(word, n)| (Text::from(word), n));
                 check::same_counts("word count", counts, expected);
@@ -161,7 +161,7 @@ impl Workload for AccessLog {
         let blocks = input::blocks(executor, &self.bytes);
         Ok(Box::new(move |is_checked| {
             let clients = blocks.clone().filter_map(|line| access_log::client(&line).map(Text::from));
-            let counts = collect(clients.map(|client| (client, 1u64)).reduce_by_key(|a, b| a + b));
+            let counts = collect(&clients.map(|client| (client, 1u64)).reduce_by_key(|a, b| a + b));
             if is_checked {
                 let expected = self.by_client().map(|(client, n)| (Text::from(client), n));
                 check::same_counts("access log", counts, expected);
@@ -189,7 +189,7 @@ impl Workload for Keyed {
     fn prepare<'a>(&'a self, executor: &Executor) -> Outcome<Box<dyn Fn(bool) + 'a>> {
         let rows = Parallelized::new(executor.clone(), self.0.rows.clone(), SLICES);
         Ok(Box::new(move |is_checked| {
-            let counts = collect(rows.clone().map(|key| (key, 1u64)).reduce_by_key(|a, b| a + b));
+            let counts = collect(&rows.clone().map(|key| (key, 1u64)).reduce_by_key(|a, b| a + b));
             if is_checked {
                 let mut different = 0;
                 for (key, count) in counts {
@@ -203,6 +203,6 @@ impl Workload for Keyed {
 }
 
 #[expect(clippy::expect_used, reason = "a figure of a failed task would be worth nothing")]
-fn collect<R: Rdd>(rdd: R) -> Vec<R::Item> {
+fn collect<R: Rdd>(rdd: &R) -> Vec<R::Item> {
     black_box(rdd.collect().expect("no task fails"))
 }
