@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 
-from .errors import Failure
-
 FRAME = re.compile(r"^\s+[0-9a-f]+ (.+?)(?:\+0x[0-9a-f]+)?(?: \(.*\))?$")
 FREQUENCY = 499
 # Enough of the stack for deep chains of closures.
@@ -33,11 +31,10 @@ def record(pid, seconds, path):
 
 
 def stacks(path):
-    """How many samples each stack has; a stack is a tuple of (thread, outermost function, .., innermost)."""
+    """How many samples each stack has; a stack is a tuple of (thread, outermost function, .., innermost). None of a run that was
+    too short for perf to write any."""
     command = ["perf", "script", "-i", str(path), "--no-inline", "-F", "comm,ip,sym"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode != 0:
-        raise Failure(f"perf cannot read its samples: {done.stderr.strip()[-300:]}")
     counted = collections.Counter()
     thread, frames = None, []
     for line in [*done.stdout.splitlines(), ""]:

@@ -59,6 +59,9 @@ class Program:
             except ProcessLookupError:
                 pass
         self.process.wait()
+        self._reader.join(5)
+        if not self._reader.is_alive():
+            self.process.stdout.close()
 
     def await_object(self, key, timeout):
         """The next JSON object that has `key`."""

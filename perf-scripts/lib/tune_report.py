@@ -16,6 +16,11 @@ def words(done):
     return f"lag p50 {verdict.lag_p50:.0f} ms, p99 {verdict.lag_p99:.0f} ms, processing {verdict.processing_p50:.0f} ms{cores}"
 
 
+def millis(value):
+    """Milliseconds in words: the statistics count whole ones."""
+    return f"{value:.0f} ms" if value >= 1 else "less than 1 ms"
+
+
 def age(settings, done):
     """The age of a record when its result is there, on average, in ms: half a batch interval, and the lag."""
     return settings.interval_ms / 2 + done.verdict.lag_p50
@@ -74,8 +79,8 @@ def advice(found, rate):
         f"Recommended for {rate:,.0f} lines/s: {best.words()}.",
         f"  MILLSTREAM_BATCH_INTERVAL={best.interval_ms}ms MILLSTREAM_MASTER='local[{best.threads}]' "
         f"MILLSTREAM_RECEIVER_BLOCK_INTERVAL={best.block_ms}ms MILLSTREAM_RECEIVER_SEGMENT_BYTES={best.segment_bytes >> 10}KiB",
-        f"A line waits {age(best, done):.0f} ms for its result on average: half a batch, and {done.verdict.lag_p50:.0f} ms until the "
-        f"batch is processed. 99 of 100 batches are done within {done.verdict.lag_p99:.0f} ms of their close.",
+        f"A line waits {millis(age(best, done))} for its result on average: half a batch, and {millis(done.verdict.lag_p50)} until "
+        f"the batch is processed. 99 of 100 batches are done within {millis(done.verdict.lag_p99)} of their close.",
     ]
     if found.smallest_ms is not None:
         parts.append(f"The smallest batch interval that was stable at this rate is {found.smallest_ms} ms.")
