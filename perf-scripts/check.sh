@@ -10,8 +10,7 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" != --no-build ]; then
     cargo build --locked --release -p millstream-bench --bins
 fi
-target=${CARGO_TARGET_DIR:-$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')}
-engine=$target/release/latency_engine
+engine=$(cd perf-scripts && python3 -c 'from lib.binaries import bench_binaries as b; print(*b("latency_engine", build=False))')
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

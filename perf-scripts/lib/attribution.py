@@ -1,7 +1,7 @@
 """Brings the instructions of a callgrind profile to the hops of a record.
 
-What stands in a file of one hop belongs to it. What is shared or foreign belongs to the callers, in proportion to what each of them
-spends in it, as `gprof` does; that is worked out in rounds, from callers to callees.
+What stands in a file of one hop belongs to it. What is shared or foreign belongs to the callers, in proportion to what each
+of them spends in it, as `gprof` does; that is worked out in rounds, from callers to callees.
 """
 
 import collections

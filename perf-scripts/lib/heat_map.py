@@ -10,7 +10,7 @@ BAD = "#bbbbbb"
 
 
 class HeatMap:
-    """One map: rows, columns and a cell for each pair. A cell is (value, label), the value from 0 (good) to 1, or `None` (bad)."""
+    """One map: rows, columns and a cell for each pair. A cell is (value, label): from 0 (good) to 1, or `None` (bad)."""
 
     def __init__(self, title, row_label, rows, column_label, columns, cells):
         self.title, self.row_label, self.rows = title, row_label, rows

@@ -1,7 +1,8 @@
 """The hops of a record (engine/ARCHITECTURE.md), and which code belongs to which.
 
-Code is told by the source file that the compiler names for it, or by the path of its function. Some code of ours serves several hops
-(texts, tables, tasks), and foreign code serves all (copying, allocating, the kernel): that belongs to whoever calls it.
+Code is told by the source file that the compiler names for it, or by the path of its function. Some code of ours serves
+several hops (texts, tables, tasks), and foreign code serves all (copying, allocating, the kernel): that belongs to whoever
+calls it.
 """
 
 import re
@@ -64,7 +65,7 @@ def own_path(file):
 
 
 def path_of_function(name):
-    """The path that the module of a function would have: `millstream_engine::batch::generator` is engine/src/batch/generator.rs."""
+    """The path that the module of a function would have: engine/src/batch/mod.rs for `millstream_engine::batch::mod::f`."""
     found = re.match(r"<*(?:dyn )?(millstream_\w+)::((?:\w+::)*)", name)
     if not found or found.group(1) not in CRATES:
         return None

@@ -93,4 +93,5 @@ def _plot(path, title, rows, key, note):
             colour = COLOURS[intervals.index(row.interval) % len(COLOURS)]
             chart.add(f"batches of {row.interval} ms", points, colour, "6 3" if row.is_void() else None, dots=False)
         charts.append(chart)
-    sheet(path, title, charts, columns=min(3, len(charts)), notes=[note, "dashed: figures that say little of the engine; see latency.md"])
+    void = "dashed: figures that say little of the engine; see latency.md"
+    sheet(path, title, charts, columns=min(3, len(charts)), notes=[note, void])

@@ -8,7 +8,8 @@ from . import flame_graph, hops, table
 
 @dataclasses.dataclass
 class Costs:
-    """Instructions by hop and by (hop, file) over `lines` lines; samples by stack, if any; processor seconds over `timed_lines`."""
+    """Instructions by hop and by (hop, file) over `lines` lines; samples by stack, if any; processor seconds over
+    `timed_lines`."""
     instructions: collections.Counter
     files: collections.Counter
     lines: int

@@ -1,8 +1,8 @@
 """Whether a program keeps up with a rate.
 
-It does when, after the warm-up, its results come at a bounded delay (Karimov et al., ICDE 2018: no growing backlog). Three signs say
-that it does not: its batches lag more and more, or by more than a bound; it reads so slowly that the sender falls behind its
-schedule; lines that were sent are missing in the end.
+It does when, after the warm-up, its results come at a bounded delay (Karimov et al., ICDE 2018: no growing backlog). Three
+signs say that it does not: its batches lag more and more, or by more than a bound; it reads so slowly that the sender falls
+behind its schedule; lines that were sent are missing in the end.
 """
 
 import dataclasses

@@ -158,12 +158,13 @@ def _run(trial, each, during):
     if given_up:
         verdict = dataclasses.replace(verdict, stable=False, reason=given_up)
     elapsed = trial.sent["elapsed_ms"] / 1_000 if trial.sent else None
-    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(), trial.is_sender_bound,
-                 used.cpu_s / elapsed if used and elapsed else None, used.resident_mb if used else None)
+    return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(),
+                 trial.is_sender_bound, used.cpu_s / elapsed if used and elapsed else None,
+                 used.resident_mb if used else None)
 
 
 def _check_settings(trial):
     if trial.stats.read() is not None and trial.stats.settings is None:
-        raise Failure("the program wrote no statistics: MILLSTREAM_STATS_FILE reaches only programs that build their configuration "
-                      "with Config::new().layered()")
+        raise Failure("the program wrote no statistics: MILLSTREAM_STATS_FILE reaches only programs that build their "
+                      "configuration with Config::new().layered()")
     trial.settings.check(trial.stats.settings)

@@ -79,8 +79,9 @@ def advice(found, rate):
         f"Recommended for {rate:,.0f} lines/s: {best.words()}.",
         f"  MILLSTREAM_BATCH_INTERVAL={best.interval_ms}ms MILLSTREAM_MASTER='local[{best.threads}]' "
         f"MILLSTREAM_RECEIVER_BLOCK_INTERVAL={best.block_ms}ms MILLSTREAM_RECEIVER_SEGMENT_BYTES={best.segment_bytes >> 10}KiB",
-        f"A line waits {millis(age(best, done))} for its result on average: half a batch, and {millis(done.verdict.lag_p50)} until "
-        f"the batch is processed. 99 of 100 batches are done within {millis(done.verdict.lag_p99)} of their close.",
+        f"A line waits {millis(age(best, done))} for its result on average: half a batch, and "
+        f"{millis(done.verdict.lag_p50)} until the batch is processed. 99 of 100 batches are done within "
+        f"{millis(done.verdict.lag_p99)} of their close.",
     ]
     if found.smallest_ms is not None:
         parts.append(f"The smallest batch interval that was stable at this rate is {found.smallest_ms} ms.")
@@ -92,7 +93,8 @@ def advice(found, rate):
 
 def _headroom(highest, rate):
     share = rate / highest if highest else 1.0
-    sentence = f"With the recommended settings the job sustains about {highest:,.0f} lines/s, so {rate:,.0f} are {share:.0%} of it."
+    sentence = (f"With the recommended settings the job sustains about {highest:,.0f} lines/s, so {rate:,.0f} are "
+                f"{share:.0%} of it.")
     if share > 0.8:
         return sentence + " That is little room: a peak, or a busy neighbour, will make it lag. Stay below 80 %."
     return sentence
