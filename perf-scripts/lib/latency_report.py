@@ -77,7 +77,7 @@ def _write_csv(path, facts, rows, quantiles):
 def _plot(path, title, rows, key, note):
     """A chart per load; a curve per interval over the quantiles, where each further nine is one step."""
     intervals = sorted({row.interval for row in rows})
-    values = [value / 1_000 for row in rows for value in row.report[key]["by_tenth_of_nine"] if value]
+    values = [value / 1_000 for row in rows for value in row.report[key]["by_tenth_of_nine"][3:] if value]
     charts = []
     for load in sorted({row.load for row in rows}):
         nines = scale.Given(0.3, 5, [(0.301, NINES[0])] + [(i, NINES[i]) for i in range(1, 6)])
