@@ -11,10 +11,12 @@ NINES = ["50 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"]
 
 @dataclasses.dataclass
 class Row:
-    """A measurement: interval in ms, load in percent of the sustainable rate, what came of it."""
+    """A measurement: interval in ms, load in percent of the sustainable rate (a lower bound, if the sender could send no more),
+    what came of it."""
     interval: int
     load: float
     sustainable: float
+    is_lower_bound: bool
     done: object
     report: dict | None
 
@@ -52,6 +54,7 @@ def write(folder, facts, rows, quantiles):
         body = [[f"{row.interval} ms", f"{row.load:.0f} %", table.count(row.done.rate)]
                 + [table.time_us(row.report[key][name]) for name in quantiles] for row in measured]
         parts.append(f"## {title}\n\n" + table.markdown(columns, body))
+    parts.append("## Sustainable rates\n\n" + _sustainable(rows))
     notes = [f"- {row.interval} ms at {row.load:.0f} %: {row.is_void()}\n" for row in rows if row.is_void()]
     if notes:
         parts.append("## Figures that say little of the engine\n\n" + "".join(notes))
@@ -59,6 +62,14 @@ def write(folder, facts, rows, quantiles):
     note = f"{facts['date']}, {facts['processor']}, {facts['cores']} cores, {facts['threads']}, commit {facts['commit']}"
     _plot(folder / "latency.svg", "From when a line was due to its result", measured, "line_us", note)
     _plot(folder / "close_to_output.svg", "From the close of a batch to its result", measured, "close_to_output_us", note)
+
+
+def _sustainable(rows):
+    """A line per interval."""
+    rates = {row.interval: f"- batches of {row.interval} ms: " + ("at least " if row.is_lower_bound else "")
+             + f"{table.count(row.sustainable)} lines/s"
+             + (", where the sender could send no more" if row.is_lower_bound else "") + "\n" for row in rows}
+    return "".join(rates.values())
 
 
 def _write_csv(path, facts, rows, quantiles):

@@ -31,9 +31,29 @@ def behind_limit(interval_ms):
     return max(interval_ms, 250)
 
 
-def judge(batches, interval_ms, sent, behind_ms):
+# A sender that is late and was in writes for less than this part of the time was not held up by the program.
+BLOCKED_SHARE = 0.6
+
+
+def is_blocked(report):
+    """Whether the sender, by its last report, was mostly held up by the program."""
+    return report["writing_ms"] >= BLOCKED_SHARE * report["elapsed_ms"]
+
+
+def why_behind(behind_ms, blocked):
+    """Who is to blame for a late sender, in words."""
+    who = "the program does not read fast enough" if blocked else "the load generator itself cannot send so fast here"
+    return f"the sender fell behind by {behind_ms:.0f} ms: {who}"
+
+
+def median_behind(behind_ms):
+    """How far the sender was behind in the second half of the run."""
+    return median(behind_ms[len(behind_ms) // 2:]) or 0.0
+
+
+def judge(batches, interval_ms, sent, behind_ms, blocked=True):
     """The verdict over the batches after the warm-up. `sent`: whether all lines that were sent are in batches. `behind_ms`: how
-    far the sender was behind its schedule, report by report."""
+    far the sender was behind its schedule, report by report; `blocked`: whether the program held it up."""
     lags = [batch.lag_ms for batch in batches]
     if not lags:
         return Verdict(False, "no batch was completed after the warm-up")
@@ -41,17 +61,15 @@ def judge(batches, interval_ms, sent, behind_ms):
         "lag_p50": median(lags), "lag_p99": quantile(lags, 0.99), "lag_max": max(lags),
         "processing_p50": median([batch.processing_time_ms for batch in batches]),
     }
-    reason = _complaint(lags, interval_ms, sent, behind_ms, batches)
+    late = median_behind(behind_ms)
+    reason = why_behind(late, blocked) if late > behind_limit(interval_ms) else _complaint(lags, interval_ms, sent, batches)
     return Verdict(not reason, reason or "stable", **figures)
 
 
-def _complaint(lags, interval_ms, sent, behind_ms, batches):
+def _complaint(lags, interval_ms, sent, batches):
     failed = sum(batch.failed for batch in batches)
     if failed:
         return f"{failed} output operation(s) failed"
-    later = behind_ms[len(behind_ms) // 2:]
-    if later and median(later) > behind_limit(interval_ms):
-        return f"the sender fell behind by {median(later):.0f} ms: the program does not read fast enough"
     limit = lag_limit(interval_ms)
     late = lags[len(lags) // 2:]
     if quantile(late, 0.9) > limit:

@@ -13,8 +13,6 @@ from .sampling import sample
 from .stats_file import StatsFile
 
 REPORT_S = 0.2
-# A sender that is late and was in writes for less than this part of the time was not held up by the program.
-BLOCKED_SHARE = 0.6
 STOP_S = 30
 
 
@@ -58,7 +56,7 @@ class Run:
         self.stats = StatsFile(pathlib.Path(folder) / "batches.jsonl")
         self.behind = []
         self.sent = None
-        self.is_sender_bound = False
+        self.blocked = True
         self.program = self.sender = None
 
     def start(self):
@@ -89,6 +87,7 @@ class Run:
         behind_max = max(1_500, 3 * interval)
         while True:
             said = self._next_report()
+            self.blocked = stability.is_blocked(said)
             if "done" in said:
                 self.sent = said
                 return None
@@ -98,16 +97,10 @@ class Run:
                 raise Failure(f"the program ended with code {self.program.process.returncode} while lines were sent"
                               f"{self.program.last_words()}")
             if said["behind_ms"] > behind_max:
-                return self._why_behind(said)
+                return stability.why_behind(said["behind_ms"], self.blocked)
             lag = max((batch.lag_ms for batch in self.stats.read()[-3:]), default=0)
             if lag > max(20 * interval, 3_000):
                 return f"a batch lagged by {lag} ms"
-
-    def _why_behind(self, said):
-        if said["writing_ms"] < BLOCKED_SHARE * said["elapsed_ms"]:
-            self.is_sender_bound = True
-            return f"the load generator itself cannot send so fast here: it was {said['behind_ms']:.0f} ms behind"
-        return f"the sender fell behind by {said['behind_ms']:.0f} ms: the program does not read fast enough"
 
     def _next_report(self):
         timeout = 60 + self.load.seconds
@@ -154,13 +147,19 @@ def _run(trial, each, during):
         trial.program.stop(STOP_S)
     _check_settings(trial)
     batches = [batch for batch in trial.stats.read() if begin_ms <= batch.batch_time_ms <= end_ms]
-    verdict = stability.judge(batches, trial.settings.interval_ms, sent_all, trial.behind)
+    verdict = stability.judge(batches, trial.settings.interval_ms, sent_all, trial.behind, trial.blocked)
     if given_up:
         verdict = dataclasses.replace(verdict, stable=False, reason=given_up)
     elapsed = trial.sent["elapsed_ms"] / 1_000 if trial.sent else None
     return Trial(verdict, trial.load.rate, trial.sent, trial.program.objects, batches, trial.stats.records(),
-                 trial.is_sender_bound, used.cpu_s / elapsed if used and elapsed else None,
+                 is_sender_bound(trial), used.cpu_s / elapsed if used and elapsed else None,
                  used.resident_mb if used else None)
+
+
+def is_sender_bound(trial):
+    """Whether the sender was late by its own fault."""
+    late = stability.median_behind(trial.behind) > stability.behind_limit(trial.settings.interval_ms)
+    return late and not trial.blocked
 
 
 def _check_settings(trial):

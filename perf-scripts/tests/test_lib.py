@@ -28,7 +28,9 @@ class Stability(unittest.TestCase):
     def test_every_sign_of_trouble_is_seen(self):
         self.assertIn("grows", self.judge([0] * 20 + [18] * 20).reason)
         self.assertIn("lags by more", self.judge([30] * 40).reason)
-        self.assertIn("sender fell behind", self.judge([1] * 40, behind=[0, 0, 900, 900]).reason)
+        self.assertIn("does not read", self.judge([1] * 40, behind=[0, 0, 900, 900]).reason)
+        slow = stability.judge([batch(1)] * 40, 10, True, [900] * 4, blocked=False)
+        self.assertIn("load generator itself", slow.reason)
         self.assertIn("not counted", self.judge([1] * 40, sent=False).reason)
         self.assertIn("no batch", self.judge([]).reason)
         failed = stability.judge([batch(1, failed=1)], 10, True, [])
