@@ -30,6 +30,7 @@ COLOURS = {
 BY_FUNCTION = [
     ("merge", r"millstream_engine::shuffle::.*::(merge|merge_share|absorb|transpose|join|into_pairs|into_parts)\b"),
     ("merge", r"shuffle::table::Part<.*>::absorb"),
+    ("map side", r"millstream_engine::(shuffle::wide::collect_partition|graph::eager::)"),
     ("seal", r"millstream_engine::text::utf8::"),
     ("sink", r"foreach_rdd|save_as_|::print::|io::sinks"),
 ]
@@ -38,6 +39,7 @@ BY_FUNCTION = [
 BY_FILE = [
     ("seal", r"^engine/src/(receive/block_builder|block/|text/(utf8|arena|pool|chunk)\.rs)"),
     ("receive", r"^(engine/src/receive/|io/src/(socket|reader|lines|sources|file/(text_file|reader|source|found|mended)))"),
+    ("map side", r"^engine/src/graph/eager\.rs"),
     ("merge", r"^engine/src/shuffle/exchange\.rs"),
     (None, r"^engine/src/(shuffle|text|rdd|job)/"),
     ("window", r"^engine/src/window/"),

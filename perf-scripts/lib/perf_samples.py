@@ -23,11 +23,10 @@ def works():
     return done.returncode == 0
 
 
-def record(pid, seconds, path):
-    """Starts to sample a process for so long; the caller waits for the process that is returned."""
-    command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph", f"dwarf,{STACK_BYTES}",
-               "-p", str(pid), "-o", str(path), "--", "sleep", str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def command(path):
+    """What stands before the command of a program to have it sampled, with all threads that it starts."""
+    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "--call-graph", f"dwarf,{STACK_BYTES}",
+            "-o", str(path), "--"]
 
 
 def stacks(path):

@@ -53,7 +53,7 @@ def write(folder, name, facts, costs):
     folder.mkdir(parents=True, exist_ok=True)
     source = "samples of perf" if costs.stacks else "instructions, as perf may not sample here"
     facts = facts | {
-        "instructions": f"callgrind, {costs.lines:,} lines",
+        "instructions": f"callgrind, {costs.lines:,} lines: a longer run less a shorter one, so without start and end",
         "ns": f"{costs.seconds:.2f} s of processor time over {costs.timed_lines:,} lines, divided by {source}",
     }
     top = [[hop, file, f"{cost / costs.lines:,.1f}"] for (hop, file), cost in costs.files.most_common(25)]

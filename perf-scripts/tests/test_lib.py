@@ -170,6 +170,9 @@ class Hops(unittest.TestCase):
         self.assertEqual(of("millstream_io::socket::server::SocketServer::poll"), "receive")
         self.assertEqual(of("<millstream_engine::context::scheduler::Scheduler>::run_jobs"), "batches")
         self.assertEqual(of("<millstream_engine::shuffle::combine::Combine<K> as S>::merge_share"), "merge")
+        stack = ["core::str::from_utf8", "<R as millstream_engine::rdd::boxed::DynRdd>::compute_in_runs",
+                 "millstream_engine::shuffle::wide::collect_partition", "millstream_engine::context::scheduler::run"]
+        self.assertEqual(hops.of_stack(stack), "map side")
         self.assertEqual(of("memcpy"), "other")
         self.assertEqual(hops.of_stack(["memcpy", "millstream_engine::window::live::Live::enter"]), "window")
         self.assertEqual(hops.own_path("/src/engine/src/text/text.rs"), "engine/src/text/text.rs")
