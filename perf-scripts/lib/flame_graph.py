@@ -68,10 +68,11 @@ def _boxes(elements, node, name, outer, x, bottom, per_cost, least, whole, unit)
     colour = hops.COLOURS[hop]
     tip = escape(f"{name} ({hop}): {node.cost:,.0f} {unit}, {node.cost / whole:.1%}")
     elements.append(f"<g><title>{tip}</title>" + svg.rectangle(x, y, width - 0.4, ROW - 1, colour))
-    letters = int(width / 6.6)
+    letters = int(width / 7.2)
     if letters >= 4:
         words = short(name)
-        elements.append(svg.text(x + 3, y + 12, words if len(words) <= letters else words[:letters - 1] + "…", 11))
+        elements.append(svg.text(x + 3, y + 12, words if len(words) <= letters else words[:letters - 1] + "…", 11,
+                                 colour="white" if hop in hops.DARK else "#222"))
     elements.append("</g>")
     for child_name, child in sorted(node.children.items()):
         if child.cost >= least:

@@ -26,6 +26,9 @@ COLOURS = {
     "sink": "#d55e00", "batches": "#9c9c9c", "other": "#d9d9d9",
 }
 
+# On these, words are white.
+DARK = {"seal", "state"}
+
 # Functions that say more than their file: the table serves the map side and the merge.
 BY_FUNCTION = [
     ("merge", r"millstream_engine::shuffle::.*::(merge|merge_share|absorb|transpose|join|into_pairs|into_parts)\b"),
