@@ -6,8 +6,12 @@
 
 pub mod check;
 pub mod input;
+pub mod latency;
+pub mod line_source;
+pub mod open_loop;
 pub mod process;
 pub mod program;
 pub mod settings;
 pub mod socket;
+pub mod stamped;
 pub mod workload;

@@ -227,3 +227,29 @@ fn a_removed_listener_is_told_nothing() {
     test.stop(true).unwrap();
     assert!(diary.all().is_empty());
 }
+
+#[test]
+fn the_settings_may_name_a_file_for_a_line_per_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("batches.jsonl");
+    let test = test_context(config().stats_file(path.clone()));
+    test.collect(&test.input([vec![1, 2], vec![], vec![3]], 1).unwrap());
+    test.run(3).unwrap();
+    test.stop(true).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["settings"]["batch_interval"], "100ms");
+    assert_eq!(lines[0]["settings"]["receiver.block_interval"], "10ms");
+    let batches: Vec<_> =
+        lines[1..].iter().map(|line| (line["batch_time_ms"].as_i64(), line["records"].as_u64())).collect();
+    assert_eq!(batches, [(Some(100), Some(2)), (Some(200), Some(0)), (Some(300), Some(1))]);
+}
+
+#[test]
+fn a_context_does_not_start_without_the_file_that_it_was_told_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let test = test_context(config().stats_file(dir.path().join("none/batches.jsonl")));
+    test.collect(&test.input([vec![1]], 1).unwrap());
+    let refused = test.start().unwrap_err().to_string();
+    assert!(refused.contains("set stats.file to another one"), "{refused}");
+}

@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 37] = [
+static KEYS: [Key; 38] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -214,6 +214,11 @@ static KEYS: [Key; 37] = [
         "stop_timeout",
         Kind::Duration(|s| &mut s.stop_timeout, NONE..=HOUR),
         "How long a receiver may take to stop.",
+    ),
+    key(
+        "stats.file",
+        Kind::Path(|s| &mut s.stats_file),
+        "A file to which a JSON line is appended per completed batch, for programs that watch the lag.",
     ),
 ];
 

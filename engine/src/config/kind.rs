@@ -1,6 +1,7 @@
 //! The kinds of values: how each is read, shown and held to its range.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Master, OnBatchFailure, Settings, parse};
@@ -26,6 +27,8 @@ pub(super) enum Kind {
     Factor(Field<f64>),
     /// A number that makes a random choice repeatable.
     Seed(Field<Option<u64>>),
+    /// A file, or none.
+    Path(Field<Option<PathBuf>>),
     /// Where the work runs.
     Master(Field<Master>),
     /// What a failed batch leads to.
@@ -44,6 +47,7 @@ impl Kind {
             Kind::Rate(field) => *field(settings) = parse::rate(text)?,
             Kind::Factor(field) => *field(settings) = parse::factor(text)?,
             Kind::Seed(field) => *field(settings) = parse::seed(text)?,
+            Kind::Path(field) => *field(settings) = parse::path(text)?,
             Kind::Master(field) => *field(settings) = text.parse()?,
             Kind::OnBatchFailure(field) => *field(settings) = text.parse()?,
         }
@@ -61,6 +65,9 @@ impl Kind {
             Kind::Rate(field) => parse::show_option(*field(settings)),
             Kind::Factor(field) => field(settings).to_string(),
             Kind::Seed(field) => parse::show_option(*field(settings)),
+            Kind::Path(field) => {
+                parse::show_option(field(settings).as_ref().map(|path| path.display().to_string()))
+            }
             Kind::Master(field) => field(settings).to_string(),
             Kind::OnBatchFailure(field) => field(settings).to_string(),
         }
@@ -78,6 +85,7 @@ impl Kind {
             Kind::Rate(field) => field(settings).is_none_or(f64::is_finite),
             Kind::Factor(field) => (0.0..f64::INFINITY).contains(field(settings)),
             Kind::Master(field) => *field(settings) != Master::Local(0),
+            Kind::Path(field) => field(settings).as_ref().is_none_or(|path| !path.as_os_str().is_empty()),
             Kind::Flag(_) | Kind::Seed(_) | Kind::OnBatchFailure(_) => true,
         }
     }
@@ -98,6 +106,7 @@ impl Kind {
             Kind::Rate(_) => "records per second, or none".to_string(),
             Kind::Factor(_) => "a number that is not negative".to_string(),
             Kind::Seed(_) => "a whole number, or none".to_string(),
+            Kind::Path(_) => "a path, or none".to_string(),
             Kind::Master(_) => Master::FORMS.to_string(),
             Kind::OnBatchFailure(_) => OnBatchFailure::FORMS.to_string(),
         }
@@ -108,6 +117,7 @@ impl Kind {
         match self {
             Kind::Rate(_) => Some("10000"),
             Kind::Seed(_) => Some("42"),
+            Kind::Path(_) => Some("batches.jsonl"),
             _ => None,
         }
     }

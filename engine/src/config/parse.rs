@@ -2,6 +2,7 @@
 //!
 //! An `Err` here is the reason alone; where the text stood is added by the layer that read it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Units of time with their milliseconds; the first that fits is used to show a duration.
@@ -92,6 +93,15 @@ pub(super) fn seed(text: &str) -> Result<Option<u64>, String> {
     match text.trim() {
         "none" => Ok(None),
         number => number.parse().map(Some).map_err(|_| "not a seed (a whole number)".to_string()),
+    }
+}
+
+/// A path, or `none`.
+pub(super) fn path(text: &str) -> Result<Option<PathBuf>, String> {
+    match text.trim() {
+        "" => Err("not a path".to_string()),
+        "none" => Ok(None),
+        path => Ok(Some(path.into())),
     }
 }
 

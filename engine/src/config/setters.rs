@@ -1,5 +1,6 @@
 //! The values set in code: one setter per key, each winning over every other place.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::parse::limit;
@@ -181,5 +182,10 @@ impl Config {
     /// Seed of the hash functions; `None` draws one per process. Key `hash_seed`.
     pub fn hash_seed(self, seed: impl Into<Option<u64>>) -> Self {
         self.set("hash_seed", |s| s.hash_seed = seed.into())
+    }
+
+    /// A file to which a JSON line is appended per completed batch; `None` writes none. Key `stats.file`.
+    pub fn stats_file(self, path: impl Into<Option<PathBuf>>) -> Self {
+        self.set("stats.file", |s| s.stats_file = path.into())
     }
 }

@@ -1,5 +1,6 @@
 //! The typed values, as the engine reads them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, Key, Master, OnBatchFailure};
@@ -85,6 +86,8 @@ pub struct Settings {
     pub max_state_keys: usize,
     /// `hash_seed`.
     pub hash_seed: Option<u64>,
+    /// `stats.file`.
+    pub stats_file: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -127,6 +130,7 @@ impl Default for Settings {
             split_bytes: 8 << 20,
             max_state_keys: 0,
             hash_seed: None,
+            stats_file: None,
         }
     }
 }

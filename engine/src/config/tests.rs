@@ -1,6 +1,7 @@
 //! The configuration as its users meet it: who wins, and what is said of mistakes.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
@@ -108,7 +109,8 @@ fn every_key_has_a_setter_and_every_setter_its_key() {
         .max_pending_batches(6)
         .max_state_keys(1_000_000)
         .split_bytes(1 << 20)
-        .hash_seed(42);
+        .hash_seed(42)
+        .stats_file(PathBuf::from("batches.jsonl"));
     config.validate().unwrap();
     for (key, value, place) in config.entries() {
         assert_eq!(*place, Place::Code, "{key:?}");
@@ -150,6 +152,7 @@ fn a_bad_value_is_refused_with_place_range_and_example() {
         ("on_batch_failure=shrug", "stop, retry, skip"),
         ("app_name=", "any text"),
         ("hash_seed=-1", "not a seed"),
+        ("stats.file=", "a path, or none"),
     ];
     for (arg, said) in cases {
         let message = refusal(Config::new().with_args([arg]));

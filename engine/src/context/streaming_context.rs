@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::fs::{Fs, RealFs};
 use crate::graph::{DStream, Graph, InputStream, OperatorInfo, receiver_stream};
 use crate::job::{Executor, current};
-use crate::observe::{AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StreamingListener};
+use crate::observe::{
+    AccumulatorRegistry, Broadcast, ListenerBus, ListenerId, StatsFileListener, StreamingListener,
+};
 use crate::rdd::{Data, Parallelized};
 use crate::receive::{Blocks, Receiver};
 use crate::recovery::CheckpointStatus;
@@ -294,6 +296,7 @@ impl StreamingContext {
     fn try_start(&self, checkpoint: Option<&CheckpointDir>) -> Result<Running> {
         let inner = &self.0;
         inner.graph.validate()?;
+        self.open_stats_file()?;
         if inner.exclusive {
             active::set(self)?;
             if self.config().stop_gracefully_on_shutdown {
@@ -329,6 +332,14 @@ impl StreamingContext {
         let resumption = opened.resume(graph, zero)?;
         let durability = Durability::begin(graph, opened, &resumption)?;
         Ok((Some(durability), resumption.time))
+    }
+
+    /// Has every batch written to the file that the settings name, if they name one.
+    fn open_stats_file(&self) -> Result<()> {
+        let Some(path) = &self.config().stats_file else { return Ok(()) };
+        let settings = self.config().entries().map(|(key, value, _)| (key.name(), value));
+        self.add_listener(Arc::new(StatsFileListener::open(path, settings)?));
+        Ok(())
     }
 
     /// Blocks until the context is stopped.

@@ -1,0 +1,1 @@
+"""What the measuring scripts share; one idea per file, standard library only."""
