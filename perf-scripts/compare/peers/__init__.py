@@ -1,0 +1,14 @@
+"""The peers: one file each, with how it is had, how it is configured and how it is called."""
+
+from . import duckdb_peer, mawk, polars_peer, programs, spark
+
+ALL = [
+    programs.MILLSTREAM,
+    programs.MILLSTREAM_1,
+    programs.EXPERT,
+    programs.PLAIN,
+    mawk.Mawk(),
+    duckdb_peer.DuckDb(),
+    polars_peer.Polars(),
+    spark.Spark(),
+]

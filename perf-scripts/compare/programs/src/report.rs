@@ -1,0 +1,39 @@
+//! What a program tells the comparison, on standard output: `pass NUMBER SECONDS CPU_SECONDS CPU_SECONDS_SINCE_START`, when the
+//! results of a pass over the input have been written.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use millstream_bench::process::cpu_time;
+
+use crate::Outcome;
+use crate::arguments::Arguments;
+
+/// Runs `work` as the only pass and tells what it took; an error goes to standard error.
+pub fn run(work: impl FnOnce(&Arguments) -> Outcome) -> ExitCode {
+    let outcome = Arguments::from_command_line().and_then(|arguments| pass(|| work(&arguments)));
+    if let Err(error) = &outcome {
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+    }
+    ExitCode::from(u8::from(outcome.is_err()))
+}
+
+fn pass(work: impl FnOnce() -> Outcome) -> Outcome {
+    let (cpu_before, begin) = (cpu_time().unwrap_or_default(), Instant::now());
+    work()?;
+    let (seconds, cpu) = (begin.elapsed().as_secs_f64(), cpu_time().unwrap_or_default());
+    let mut out = std::io::stdout().lock();
+    let in_pass = (cpu - cpu_before).as_secs_f64();
+    writeln!(out, "pass 1 {seconds:.6} {in_pass:.3} {:.3}", cpu.as_secs_f64())?;
+    Ok(out.flush()?)
+}
+
+/// The error for a workload that a program does not have.
+///
+/// # Errors
+/// Always.
+pub fn unknown(workload: &str) -> Outcome {
+    Err(format!("no such workload here: {workload}").into())
+}
