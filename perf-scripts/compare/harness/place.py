@@ -85,6 +85,6 @@ class Place:
     def cargo(self, package: str) -> Path:
         """Builds the Rust programs of a package; the folder with them."""
         target = os.environ.get("CARGO_TARGET_DIR") or str(self.folder / "target")
-        command = [self.need("cargo"), "build", "--release", "--locked", "--package", package]
+        command = [self.need("cargo"), "build", "--release", "--package", package]
         self.run(command, {"CARGO_TARGET_DIR": target}, cwd=HERE)
         return Path(target) / "release"

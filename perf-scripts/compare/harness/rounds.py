@@ -49,6 +49,7 @@ class _Wrong(Exception):
 
 
 def _once(place: Place, workload: Workload, input: Input, peer: Peer) -> child.Cost:
+    place.empty("checkpoints")
     output = place.empty("output")
     command = peer.command(place, workload, input.path, output)
     log = place.inside("logs") / f"{workload.name}-{peer.name}.log"

@@ -1,6 +1,6 @@
 """The peers: one file each, with how it is had, how it is configured and how it is called."""
 
-from . import duckdb_peer, mawk, polars_peer, programs, spark
+from . import duckdb_peer, flink, mawk, polars_peer, programs, spark
 
 ALL = [
     programs.MILLSTREAM,
@@ -11,4 +11,5 @@ ALL = [
     duckdb_peer.DuckDb(),
     polars_peer.Polars(),
     spark.Spark(),
+    flink.Flink(),
 ]

@@ -27,7 +27,7 @@ class JvmPeer(Peer):
     # Where the jars lie in the package.
     jars_in_package: str
     main: str
-    programs = frozenset({"word_count", "access_log", "key_count"})
+    programs = frozenset({"word_count", "access_log", "key_count", "windowed_count", "sliding_max", "stateful_count"})
 
     def settings(self, place: Place) -> list[str]:
         """What the program is told as Java properties."""

@@ -26,17 +26,18 @@ class Program(Peer):
 
 
 BATCH = {"word_count", "access_log", "key_count"}
+STREAM = {"windowed_count", "sliding_max", "stateful_count"}
 
 MILLSTREAM = Program(
     "millstream",
     "Millstream",
     "ours",
     THREADS,
-    BATCH,
+    BATCH | STREAM,
     f"local[{THREADS}], defaults, mimalloc; one pass from a cold start, the batch timer's wait of up to 10 ms included",
 )
 MILLSTREAM_1 = Program(
-    "millstream-1", "Millstream, 1 thread", "ours", 1, BATCH, "as Millstream, with local[1]"
+    "millstream-1", "Millstream, 1 thread", "ours", 1, BATCH | STREAM, "as Millstream, with local[1]"
 )
 EXPERT = Program(
     "expert",

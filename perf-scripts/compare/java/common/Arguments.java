@@ -10,6 +10,11 @@ record Arguments(String workload, Path input, Path output, int threads, int pass
                 args[0], Path.of(args[1]), Path.of(args[2]), Integer.parseInt(args[3]), Integer.parseInt(args[4]));
     }
 
+    /** A folder for checkpoints, beside that of the results. */
+    String checkpoints() {
+        return output.resolveSibling("checkpoints").toUri().toString();
+    }
+
     /** How an engine is told of the input. */
     String inputUri() {
         return input.toAbsolutePath().toUri().toString();

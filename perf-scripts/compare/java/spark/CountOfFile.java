@@ -41,7 +41,7 @@ final class CountOfFile {
                     pairs.forEachRemaining(pair -> results.write(pair._1, pair._2));
                 }
             });
-            replay.done(time);
+            Replay.done(time);
         });
         replay.run();
     }

@@ -16,6 +16,9 @@ import org.apache.spark.util.ManualClock;
 final class Replay {
     private static final long BATCH_MS = 1_000;
 
+    /** The one that runs. What is done with the results must not hold it: Spark writes it into checkpoints. */
+    private static volatile Replay current;
+
     private final JavaStreamingContext context;
     private final JavaDStream<String> lines;
     private final int batches;
@@ -41,15 +44,21 @@ final class Replay {
         return time.milliseconds() / BATCH_MS;
     }
 
+    /** True for the last batch. */
+    static boolean isLast(Time time) {
+        return number(time) == current.batches;
+    }
+
     /** To be called when the results of a batch have been written. */
-    void done(Time time) {
-        if (number(time) == batches) {
-            isDone.countDown();
+    static void done(Time time) {
+        if (isLast(time)) {
+            current.isDone.countDown();
         }
     }
 
     /** Processes all batches; throws what a batch has thrown. */
     void run() throws InterruptedException {
+        current = this;
         context.start();
         ManualClock clock = (ManualClock) context.ssc().scheduler().clock();
         clock.setTime(batches * BATCH_MS);

@@ -12,11 +12,14 @@ public final class SparkPeer {
         }
     }
 
-    private static void run(JavaSparkContext sc, Arguments arguments) throws InterruptedException {
+    private static void run(JavaSparkContext sc, Arguments arguments) throws Exception {
         switch (arguments.workload()) {
             case "word_count" -> CountOfFile.words(sc, arguments);
             case "access_log" -> CountOfFile.requests(sc, arguments);
             case "key_count" -> CountOfFile.keys(sc, arguments);
+            case "windowed_count" -> CountInWindows.errors(sc, arguments);
+            case "sliding_max" -> CountInWindows.largest(sc, arguments);
+            case "stateful_count" -> CountWithState.users(sc, arguments);
             default -> throw new IllegalArgumentException("no such workload here: " + arguments.workload());
         }
     }

@@ -7,6 +7,10 @@ use compare_programs::report;
 mod access_log;
 mod key_count;
 mod once;
+mod replay;
+mod sliding_max;
+mod stateful_count;
+mod windowed_count;
 mod word_count;
 
 #[global_allocator]
@@ -17,6 +21,9 @@ fn main() -> ExitCode {
         "word_count" => word_count::run(arguments),
         "access_log" => access_log::run(arguments),
         "key_count" => key_count::run(arguments),
+        "windowed_count" => windowed_count::run(arguments),
+        "sliding_max" => sliding_max::run(arguments),
+        "stateful_count" => stateful_count::run(arguments),
         other => report::unknown(other),
     })
 }
