@@ -14,13 +14,13 @@ sys.path.insert(0, str(HERE))
 
 import peers
 import workloads
-from harness import inputs, machine, record, rounds, table
+from harness import inputs, machine, record, rounds, socket_run, table
 from harness.place import Missing, Place
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [workload.name for workload in workloads.ALL]
+    names = [workload.name for workload in workloads.ALL] + ["socket"]
     parser.add_argument("--workloads", help=f"some of {', '.join(names)}; all of them without it", metavar="A,B")
     known = [peer.name for peer in peers.ALL]
     parser.add_argument("--peers", help=f"some of {', '.join(known)}; all of them without it", metavar="A,B")
@@ -36,6 +36,10 @@ def options() -> argparse.Namespace:
         chosen.mb, chosen.repeats = 8, 1
     if chosen.repeats < 1 or chosen.mb < 1:
         parser.error("--repeats and --mb are at least 1")
+    named = chosen.workloads.split(",") if chosen.workloads else ["socket"]
+    chosen.socket = "socket" in named
+    if chosen.workloads:
+        chosen.workloads = ",".join(name for name in named if name != "socket")
     chosen.workloads = pick(parser, chosen.workloads, workloads.ALL)
     chosen.peers = pick(parser, chosen.peers, peers.ALL)
     return chosen
@@ -46,7 +50,7 @@ def pick(parser: argparse.ArgumentParser, names: str | None, all_of_them: list) 
     if names is None:
         return all_of_them
     by_name = {one.name: one for one in all_of_them}
-    if unknown := set(names.split(",")) - by_name.keys():
+    if unknown := set(names.split(",")) - by_name.keys() - {""}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(by_name)}")
     return [by_name[name] for name in by_name if name in names.split(",")]
 
@@ -55,18 +59,23 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    chosen = options()
-    place, facts = Place(chosen.dir), machine.facts()
-    versions: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    for peer in chosen.peers:
+def prepare(place: Place, chosen: list) -> tuple[dict[str, str], dict[str, str]]:
+    """The versions of the peers that are there, and why the others are not."""
+    versions, missing = {}, {}
+    for peer in chosen:
         say(f"preparing {peer.name}")
         try:
             versions[peer.name] = peer.prepare(place)
         except Missing as reason:
             missing[peer.name] = str(reason)
             say(f"  missing: {reason}")
+    return versions, missing
+
+
+def main() -> int:
+    chosen = options()
+    place, facts = Place(chosen.dir), machine.facts()
+    versions, missing = prepare(place, chosen.peers)
     there = [peer for peer in chosen.peers if peer.name in versions]
     rows, commands = [], {}
     for workload in chosen.workloads:
@@ -77,13 +86,19 @@ def main() -> int:
         for peer in able:
             command = peer.command(place, workload, input.path, place.folder / "output")
             commands[workload.name, peer.name] = " ".join(command)
-    print(table.markdown(chosen.workloads, there, rows))
+    text, climbs = table.markdown(chosen.workloads, there, rows), []
+    if chosen.socket:
+        able = [peer for peer in there if peer.socket_first_mb_s]
+        ceiling, climbs = socket_run.measure(place, able, min(chosen.repeats, 3), chosen.quick, say)
+        text += "\n" + socket_run.markdown(ceiling, able, climbs)
+        commands |= {("socket", peer.name): " ".join(peer.socket_command(place, "PORT")) for peer in able}
+    print(text)
     for name, reason in missing.items():
         print(f"missing: {name}: {reason}")
     if chosen.record:
-        written = record.write(chosen.record, chosen.workloads, there, rows, versions, missing, facts, commands)
-        say("\n".join(f"wrote {path}" for path in written))
-    return 1 if any(row.trouble for row in rows) else 0
+        run = record.Run(chosen.workloads, there, rows, climbs, text, versions, missing, facts, commands)
+        say("\n".join(f"wrote {path}" for path in record.write(chosen.record, run)))
+    return 1 if any(result.trouble for result in [*rows, *climbs]) else 0
 
 
 if __name__ == "__main__":

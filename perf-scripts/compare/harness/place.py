@@ -78,13 +78,18 @@ class Place:
     def javac(self, name: str, jars: Path) -> Path:
         """Compiles the Java programs of a peer; the folder with the classes."""
         sources = sorted(str(path) for part in ("common", name) for path in (HERE / "java" / part).glob("*.java"))
-        classes = self.inside("classes", name)
+        classes = self.empty("classes", name)
         self.run([self.need("javac"), "-nowarn", "-cp", f"{jars}/*", "-d", str(classes), *sources])
         return classes
 
     def cargo(self, package: str) -> Path:
         """Builds the Rust programs of a package; the folder with them."""
         target = os.environ.get("CARGO_TARGET_DIR") or str(self.folder / "target")
-        command = [self.need("cargo"), "build", "--release", "--package", package]
+        command = [self.need("cargo"), "build", "--release", "--locked", "--package", package]
         self.run(command, {"CARGO_TARGET_DIR": target}, cwd=HERE)
         return Path(target) / "release"
+
+    def cargo_tree(self, package: str, dependency: str) -> str:
+        """The version of a dependency."""
+        command = ["cargo", "tree", "--package", package, "--invert", dependency, "--depth", "0", "--locked"]
+        return self.run(command, cwd=HERE).split()[-1]

@@ -27,7 +27,9 @@ class JvmPeer(Peer):
     # Where the jars lie in the package.
     jars_in_package: str
     main: str
-    programs = frozenset({"word_count", "access_log", "key_count", "windowed_count", "sliding_max", "stateful_count"})
+    programs = frozenset(
+        {"word_count", "access_log", "key_count", "windowed_count", "sliding_max", "stateful_count", "ysb"}
+    )
 
     def settings(self, place: Place) -> list[str]:
         """What the program is told as Java properties."""
@@ -42,6 +44,9 @@ class JvmPeer(Peer):
         return f"{version}, {runtime}"
 
     def command(self, place: Place, workload: Workload, input: Path, output: Path) -> list[str]:
-        paths = f"{self.classes}:{self.jars}/*"
         program = [self.main, workload.program, str(input), str(output), str(THREADS), str(PASSES)]
-        return ["java", *HEAP, *OPENS, *self.settings(place), "-cp", paths, *program]
+        return self.java(self.settings(place), program)
+
+    def java(self, settings: list[str], program: list[str]) -> list[str]:
+        """The command for a main class with its arguments."""
+        return ["java", *HEAP, *OPENS, *settings, "-cp", f"{self.classes}:{self.jars}/*", *program]

@@ -19,6 +19,8 @@ class Peer:
     config: str
     # The programs of the workloads that it has.
     programs: frozenset[str]
+    # The first rate of the socket workload, low enough to be kept up with while the program warms up; none for peers without it.
+    socket_first_mb_s: float | None = None
     # What the processes find in their environment besides what is there.
     environment: dict[str, str] = {}
 
@@ -28,4 +30,8 @@ class Peer:
 
     def command(self, place: Place, workload: Workload, input: Path, output: Path) -> list[str]:
         """The command that reads `input` and writes files into the folder `output`."""
+        raise NotImplementedError
+
+    def socket_command(self, place: Place, port: str) -> list[str]:
+        """The command that counts the words which come from a port, until it is killed."""
         raise NotImplementedError

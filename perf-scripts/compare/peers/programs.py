@@ -24,9 +24,12 @@ class Program(Peer):
     def command(self, place: Place, workload: Workload, input: Path, output: Path) -> list[str]:
         return [str(self.folder / self.binary), workload.program, str(input), str(output), str(self.threads)]
 
+    def socket_command(self, place: Place, port: str) -> list[str]:
+        return [str(self.folder / self.binary), "socket", port, str(self.threads)]
+
 
 BATCH = {"word_count", "access_log", "key_count"}
-STREAM = {"windowed_count", "sliding_max", "stateful_count"}
+STREAM = {"windowed_count", "sliding_max", "stateful_count", "ysb"}
 
 MILLSTREAM = Program(
     "millstream",
@@ -36,6 +39,7 @@ MILLSTREAM = Program(
     BATCH | STREAM,
     f"local[{THREADS}], defaults, mimalloc; one pass from a cold start, the batch timer's wait of up to 10 ms included",
 )
+MILLSTREAM.socket_first_mb_s = 40.0
 MILLSTREAM_1 = Program(
     "millstream-1", "Millstream, 1 thread", "ours", 1, BATCH | STREAM, "as Millstream, with local[1]"
 )
@@ -48,5 +52,5 @@ EXPERT = Program(
     "one thread, no engine: the file in pieces of 256 KB, SIMD, a table of its own; mimalloc",
 )
 PLAIN = Program(
-    "plain", "plain Rust", "plain", 1, BATCH, "one thread: the whole file in memory, `HashMap` with ahash; mimalloc"
+    "plain", "plain Rust", "plain", 1, BATCH | {"ysb"}, "one thread: the whole file in memory, `HashMap` with ahash; mimalloc"
 )

@@ -16,6 +16,13 @@ SETTINGS = {
 }
 
 
+# A receiver takes one of the two threads. The clock is the machine's.
+SOCKET_SETTINGS = SETTINGS | {
+    "spark.streaming.clock": "org.apache.spark.util.SystemClock",
+    "spark.streaming.backpressure.enabled": "true",
+}
+
+
 class Spark(JvmPeer):
     name = "spark"
     title = "Spark Streaming"
@@ -25,9 +32,17 @@ class Spark(JvmPeer):
     config = (
         f"local[{THREADS}], DStreams from a queueStream of text files, Java; {' '.join(HEAP)}; "
         + ", ".join(f"{key}={value}" for key, value in SETTINGS.items())
+        + "; from a socket: the system's clock, spark.streaming.backpressure.enabled=true, storage level MEMORY_ONLY"
     )
+    socket_first_mb_s = 5.0
 
     def settings(self, place: Place) -> list[str]:
+        return self._properties(place, SETTINGS)
+
+    def socket_command(self, place: Place, port: str) -> list[str]:
+        return self.java(self._properties(place, SOCKET_SETTINGS), ["SparkSocket", port, str(THREADS)])
+
+    def _properties(self, place: Place, settings: dict[str, str]) -> list[str]:
         local = {"spark.local.dir": str(place.inside("spark-local"))}
-        properties = [f"-D{key}={value}" for key, value in (SETTINGS | local).items()]
+        properties = [f"-D{key}={value}" for key, value in (settings | local).items()]
         return [*properties, f"-Dlog4j2.configurationFile={HERE / 'java' / 'log4j2.properties'}"]

@@ -1,6 +1,6 @@
 """The workloads: one file each, with how its input is made and what the right answer is."""
 
-from . import access_log, key_count, sliding_max, stateful_count, windowed_count, word_count
+from . import access_log, key_count, sliding_max, stateful_count, windowed_count, word_count, ysb
 
 ALL = [
     word_count.WORKLOAD,
@@ -10,4 +10,5 @@ ALL = [
     windowed_count.WORKLOAD,
     sliding_max.WORKLOAD,
     stateful_count.WORKLOAD,
+    ysb.WORKLOAD,
 ]

@@ -25,6 +25,8 @@ class Workload:
     answer: Callable[[Path], Iterator[bytes]]
     # Whether the input is a folder with a file per second of the stream.
     in_batches: bool = False
+    # The size of what is processed, where that is not the size of the input.
+    nominal_bytes: Callable[[Path], int] | None = None
 
 
 def write_until(path: Path, size: int, pieces: Iterator[bytes]) -> None:

@@ -14,7 +14,7 @@ import org.apache.flink.util.function.SerializableFunction;
  * Brings records down to one value per key before they are sent to the subtask of their key, as Spark's and the engine's map sides
  * do. DataStream has no operator for that; without one every word crosses between the tasks, and Flink is several times slower.
  *
- * <p>What is held goes on when the time of the records changes, before a watermark, when there are many keys, and at the end.
+ * <p>What is held goes on when the period changes, before a watermark, when there are many keys, and at the end.
  */
 final class Combine extends AbstractStreamOperator<Tuple2<String, Long>>
         implements OneInputStreamOperator<Tuple2<String, Long>, Tuple2<String, Long>>, BoundedOneInput {
@@ -28,17 +28,19 @@ final class Combine extends AbstractStreamOperator<Tuple2<String, Long>>
     }
 
     private final How how;
+    private final long periodMs;
     private transient Map<String, long[]> held;
     private transient long timestamp;
     private transient StreamRecord<Tuple2<String, Long>> record;
 
-    private Combine(How how) {
+    private Combine(How how, long periodMs) {
         this.how = how;
+        this.periodMs = periodMs;
     }
 
-    /** The stream with its records combined. */
-    static DataStream<Tuple2<String, Long>> of(DataStream<Tuple2<String, Long>> pairs, How how) {
-        return pairs.transform("combine", Types.TUPLE(Types.STRING, Types.LONG), new Combine(how));
+    /** The stream with the records of each period of event time combined. */
+    static DataStream<Tuple2<String, Long>> of(DataStream<Tuple2<String, Long>> pairs, How how, long periodMs) {
+        return pairs.transform("combine", Types.TUPLE(Types.STRING, Types.LONG), new Combine(how, periodMs));
     }
 
     @Override
@@ -50,7 +52,7 @@ final class Combine extends AbstractStreamOperator<Tuple2<String, Long>>
 
     @Override
     public void processElement(StreamRecord<Tuple2<String, Long>> element) {
-        long time = element.hasTimestamp() ? element.getTimestamp() : Long.MIN_VALUE;
+        long time = element.hasTimestamp() ? element.getTimestamp() / periodMs * periodMs : Long.MIN_VALUE;
         if (time != timestamp || held.size() >= KEYS_MAX) {
             flush();
             timestamp = time;
@@ -69,7 +71,7 @@ final class Combine extends AbstractStreamOperator<Tuple2<String, Long>>
     /** Nothing that is held may come after a watermark that says it has come. */
     @Override
     public void processWatermark(Watermark mark) throws Exception {
-        if (mark.getTimestamp() >= timestamp) {
+        if (mark.getTimestamp() >= timestamp + periodMs - 1) {
             flush();
         }
         super.processWatermark(mark);

@@ -3,10 +3,7 @@ import org.apache.flink.api.common.functions.ReduceFunction;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.streaming.api.functions.windowing.ProcessWindowFunction;
 import org.apache.flink.streaming.api.windowing.assigners.SlidingEventTimeWindows;
-import org.apache.flink.streaming.api.windowing.windows.TimeWindow;
-import org.apache.flink.util.Collector;
 
 /**
  * Sliding windows of 30 s, every second, in event time. Each second is brought down to one value per key first: Flink puts every
@@ -19,19 +16,19 @@ final class CountInWindows {
     private CountInWindows() {}
 
     static void errors(StreamExecutionEnvironment env, Arguments arguments) throws Exception {
-        DataStream<String> lines = EventTime.of(Lines.ofBatches(env, arguments.input()));
+        DataStream<String> lines = Lines.ofBatches(env, arguments.input());
         DataStream<Tuple2<String, Long>> hosts = lines.filter(line -> line.contains("ERROR"))
                 .map(line -> new Tuple2<>(Fields.second(line), 1L))
                 .returns(CountOfFile.PAIR);
-        slide(Combine.of(hosts, Combine.How.SUM), (a, b) -> new Tuple2<>(a.f0, a.f1 + b.f1), arguments);
+        slide(Combine.of(hosts, Combine.How.SUM, 1_000), (a, b) -> new Tuple2<>(a.f0, a.f1 + b.f1), arguments);
     }
 
     static void largest(StreamExecutionEnvironment env, Arguments arguments) throws Exception {
-        DataStream<String> lines = EventTime.of(Lines.ofBatches(env, arguments.input()));
+        DataStream<String> lines = Lines.ofBatches(env, arguments.input());
         DataStream<Tuple2<String, Long>> values = lines
                 .map(line -> new Tuple2<>(Fields.second(line), Fields.lastNumber(line)))
                 .returns(CountOfFile.PAIR);
-        slide(Combine.of(values, Combine.How.MAX), (a, b) -> a.f1 >= b.f1 ? a : b, arguments);
+        slide(Combine.of(values, Combine.How.MAX, 1_000), (a, b) -> a.f1 >= b.f1 ? a : b, arguments);
     }
 
     private static void slide(
@@ -39,27 +36,7 @@ final class CountInWindows {
             throws Exception {
         pairs.keyBy(pair -> pair.f0)
                 .window(SlidingEventTimeWindows.of(WINDOW, SLIDE))
-                .reduce(reduce, new Numbered(Batches.files(arguments.input()).size()), CountOfFile.PAIR)
+                .reduce(reduce, new Numbered(Batches.START, Batches.files(arguments.input()).size()), CountOfFile.PAIR)
                 .sinkTo(new ResultSink(arguments));
-    }
-
-    /** Puts the number of the second at whose end the window ends before the key; windows that end later are left out. */
-    private static final class Numbered
-            extends ProcessWindowFunction<Tuple2<String, Long>, Tuple2<String, Long>, String, TimeWindow> {
-        private static final long serialVersionUID = 1;
-        private final long batches;
-
-        Numbered(long batches) {
-            this.batches = batches;
-        }
-
-        @Override
-        public void process(
-                String key, Context context, Iterable<Tuple2<String, Long>> reduced, Collector<Tuple2<String, Long>> out) {
-            long number = context.window().getEnd() / 1_000 - Batches.START;
-            if (number <= batches) {
-                out.collect(new Tuple2<>(number + "\t" + key, reduced.iterator().next().f1));
-            }
-        }
     }
 }

@@ -42,7 +42,7 @@ final class CountOfFile {
     }
 
     private static void count(DataStream<Tuple2<String, Long>> pairs, Arguments arguments) {
-        Combine.of(pairs, Combine.How.SUM)
+        Combine.of(pairs, Combine.How.SUM, 1)
                 .keyBy(pair -> pair.f0, Types.STRING)
                 .window(GlobalWindows.createWithEndOfStreamTrigger())
                 .reduce((a, b) -> new Tuple2<>(a.f0, a.f1 + b.f1))

@@ -22,10 +22,10 @@ final class CountWithState extends KeyedProcessFunction<String, Tuple2<String, L
 
     static void users(StreamExecutionEnvironment env, Arguments arguments) throws Exception {
         UPDATES.reset();
-        DataStream<String> lines = EventTime.of(Lines.ofBatches(env, arguments.input()));
+        DataStream<String> lines = Lines.ofBatches(env, arguments.input());
         DataStream<Tuple2<String, Long>> users =
                 lines.map(line -> new Tuple2<>(Fields.second(line), 1L)).returns(CountOfFile.PAIR);
-        var counts = Combine.of(users, Combine.How.SUM).keyBy(pair -> pair.f0).process(new CountWithState());
+        var counts = Combine.of(users, Combine.How.SUM, 1_000).keyBy(pair -> pair.f0).process(new CountWithState());
         counts.returns(CountOfFile.PAIR).sinkTo(new DiscardingSink<>());
         counts.getSideOutput(LAST).sinkTo(new ResultSink(arguments));
     }

@@ -11,6 +11,9 @@ public final class FlinkPeer {
 
     public static void main(String[] args) throws Exception {
         Arguments arguments = Arguments.of(args);
+        if (arguments.workload().equals("ysb")) {
+            Campaigns.prepare(arguments);
+        }
         Passes.run(arguments, () -> run(arguments));
     }
 
@@ -23,6 +26,7 @@ public final class FlinkPeer {
             case "windowed_count" -> CountInWindows.errors(env, arguments);
             case "sliding_max" -> CountInWindows.largest(env, arguments);
             case "stateful_count" -> CountWithState.users(env, arguments);
+            case "ysb" -> Campaigns.count(env, arguments);
             default -> throw new IllegalArgumentException("no such workload here: " + arguments.workload());
         }
         env.execute(arguments.workload());

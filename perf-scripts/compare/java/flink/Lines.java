@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.FlatMapFunction;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -48,13 +49,16 @@ final class Lines implements FlatMapFunction<Lines.Piece, String> {
         return of(env, pieces);
     }
 
-    /** The lines of all files of a folder, file by file. */
+    /** The lines of all files of a folder, file by file; the second that a line begins with is its event time. */
     static DataStream<String> ofBatches(StreamExecutionEnvironment env, Path folder) throws Exception {
         List<Piece> pieces = new ArrayList<>();
         for (Path file : Batches.files(folder)) {
             pieces.add(new Piece(file, 0, Files.size(file)));
         }
-        return of(env, pieces);
+        return of(env, pieces)
+                .assignTimestampsAndWatermarks(
+                        WatermarkStrategy.<String>forGenerator(context -> new EveryNewTime<>(1_000))
+                                .withTimestampAssigner((line, ignored) -> Fields.time(line) * 1_000));
     }
 
     private static DataStream<String> of(StreamExecutionEnvironment env, List<Piece> pieces) {
@@ -70,15 +74,11 @@ final class Lines implements FlatMapFunction<Lines.Piece, String> {
             BufferedReader reader = new BufferedReader(decoded, BUFFER_CHARS);
             long end = lineStart(file, piece.end);
             file.seek(at);
-            for (String line; at < end && (line = reader.readLine()) != null; at += bytes(line) + 1) {
+            for (String line; at < end && (line = reader.readLine()) != null; at += line.length() + 1) {
+                // The inputs are ASCII: a character is a byte.
                 out.collect(line);
             }
         }
-    }
-
-    /** The inputs are ASCII; a text that is not would have its bytes counted here. */
-    private static long bytes(String line) {
-        return line.length();
     }
 
     /** Where the first line begins that does not begin before {@code at}. */

@@ -17,9 +17,9 @@ final class CountInWindows {
 
     /** With the inverse function, which the guide recommends; it needs a folder for checkpoints. */
     static void errors(JavaSparkContext sc, Arguments arguments) throws Exception {
-        Replay replay = new Replay(sc, rdds(sc, arguments));
+        Replay<String> replay = new Replay<>(sc, rdds(sc, arguments));
         replay.context().checkpoint(arguments.checkpoints());
-        JavaPairDStream<String, Long> counts = replay.lines()
+        JavaPairDStream<String, Long> counts = replay.records()
                 .filter(line -> line.contains("ERROR"))
                 .mapToPair(line -> new Tuple2<>(Fields.second(line), 1L))
                 .reduceByKeyAndWindow(
@@ -29,8 +29,8 @@ final class CountInWindows {
 
     /** The maximum has no inverse. */
     static void largest(JavaSparkContext sc, Arguments arguments) throws Exception {
-        Replay replay = new Replay(sc, rdds(sc, arguments));
-        JavaPairDStream<String, Long> largest = replay.lines()
+        Replay<String> replay = new Replay<>(sc, rdds(sc, arguments));
+        JavaPairDStream<String, Long> largest = replay.records()
                 .mapToPair(line -> new Tuple2<>(Fields.second(line), Fields.lastNumber(line)))
                 .reduceByKeyAndWindow(Math::max, WINDOW, SLIDE, arguments.threads());
         write(replay, largest, arguments);
@@ -45,7 +45,7 @@ final class CountInWindows {
         return rdds;
     }
 
-    private static void write(Replay replay, JavaPairDStream<String, Long> pairs, Arguments arguments)
+    private static void write(Replay<String> replay, JavaPairDStream<String, Long> pairs, Arguments arguments)
             throws InterruptedException {
         String folder = arguments.output().toString();
         pairs.foreachRDD((rdd, time) -> {

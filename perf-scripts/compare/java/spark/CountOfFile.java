@@ -13,26 +13,26 @@ final class CountOfFile {
     private CountOfFile() {}
 
     static void words(JavaSparkContext sc, Arguments arguments) throws InterruptedException {
-        Replay replay = lines(sc, arguments);
-        count(replay, replay.lines().flatMap(line -> Arrays.asList(line.split(" ")).iterator()), arguments);
+        Replay<String> replay = lines(sc, arguments);
+        count(replay, replay.records().flatMap(line -> Arrays.asList(line.split(" ")).iterator()), arguments);
     }
 
     static void requests(JavaSparkContext sc, Arguments arguments) throws InterruptedException {
-        Replay replay = lines(sc, arguments);
-        count(replay, replay.lines().map(AccessLogLine::statusAndPath).filter(key -> key != null), arguments);
+        Replay<String> replay = lines(sc, arguments);
+        count(replay, replay.records().map(AccessLogLine::statusAndPath).filter(key -> key != null), arguments);
     }
 
     static void keys(JavaSparkContext sc, Arguments arguments) throws InterruptedException {
-        Replay replay = lines(sc, arguments);
-        count(replay, replay.lines(), arguments);
+        Replay<String> replay = lines(sc, arguments);
+        count(replay, replay.records(), arguments);
     }
 
-    private static Replay lines(JavaSparkContext sc, Arguments arguments) {
+    private static Replay<String> lines(JavaSparkContext sc, Arguments arguments) {
         JavaRDD<String> file = sc.textFile(arguments.inputUri(), arguments.threads());
-        return new Replay(sc, new ArrayDeque<>(List.of(file)));
+        return new Replay<>(sc, new ArrayDeque<>(List.of(file)));
     }
 
-    private static void count(Replay replay, JavaDStream<String> keys, Arguments arguments) throws InterruptedException {
+    private static void count(Replay<String> replay, JavaDStream<String> keys, Arguments arguments) throws InterruptedException {
         String folder = arguments.output().toString();
         JavaPairDStream<String, Long> counts = keys.mapToPair(key -> new Tuple2<>(key, 1L)).reduceByKey(Long::sum);
         counts.foreachRDD((rdd, time) -> {

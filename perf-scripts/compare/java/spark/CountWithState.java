@@ -15,9 +15,9 @@ final class CountWithState {
 
     static void users(JavaSparkContext sc, Arguments arguments) throws Exception {
         String folder = arguments.output().toString();
-        Replay replay = new Replay(sc, CountInWindows.rdds(sc, arguments));
+        Replay<String> replay = new Replay<>(sc, CountInWindows.rdds(sc, arguments));
         replay.context().checkpoint(arguments.checkpoints());
-        JavaMapWithStateDStream<String, Long, Long, Tuple2<String, Long>> counts = replay.lines()
+        JavaMapWithStateDStream<String, Long, Long, Tuple2<String, Long>> counts = replay.records()
                 .mapToPair(line -> new Tuple2<>(Fields.second(line), 1L))
                 .reduceByKey(Long::sum)
                 .mapWithState(StateSpec.function(CountWithState::add).numPartitions(2 * arguments.threads()));

@@ -13,26 +13,26 @@ import org.apache.spark.util.ManualClock;
  * Batches of one second that are processed as fast as can be: the clock is set behind the last of them at once, so that all wait
  * in the scheduler's queue and none waits for the clock. It is the clock of Spark's own tests, spark.streaming.clock.
  */
-final class Replay {
+final class Replay<T> {
     private static final long BATCH_MS = 1_000;
 
     /** The one that runs. What is done with the results must not hold it: Spark writes it into checkpoints. */
-    private static volatile Replay current;
+    private static volatile Replay<?> current;
 
     private final JavaStreamingContext context;
-    private final JavaDStream<String> lines;
+    private final JavaDStream<T> records;
     private final int batches;
     private final CountDownLatch isDone = new CountDownLatch(1);
 
     /** A stream with an RDD per batch. */
-    Replay(JavaSparkContext sc, Queue<JavaRDD<String>> rdds) {
+    Replay(JavaSparkContext sc, Queue<JavaRDD<T>> rdds) {
         batches = rdds.size();
         context = new JavaStreamingContext(sc, Durations.milliseconds(BATCH_MS));
-        lines = context.queueStream(rdds, true);
+        records = context.queueStream(rdds, true);
     }
 
-    JavaDStream<String> lines() {
-        return lines;
+    JavaDStream<T> records() {
+        return records;
     }
 
     JavaStreamingContext context() {

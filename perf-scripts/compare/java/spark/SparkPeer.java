@@ -8,7 +8,12 @@ public final class SparkPeer {
     public static void main(String[] args) throws Exception {
         Arguments arguments = Arguments.of(args);
         try (JavaSparkContext sc = new JavaSparkContext(conf(arguments))) {
-            Passes.run(arguments, () -> run(sc, arguments));
+            if (arguments.workload().equals("ysb")) {
+                Campaigns campaigns = Campaigns.prepare(sc, arguments);
+                Passes.run(arguments, () -> campaigns.run(sc, arguments));
+            } else {
+                Passes.run(arguments, () -> run(sc, arguments));
+            }
         }
     }
 

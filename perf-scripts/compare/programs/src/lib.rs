@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod batches;
 pub mod output;
 pub mod report;
+pub mod ysb;
 
 /// What can go wrong in a program of the comparison; it ends with a message and exit code 1.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

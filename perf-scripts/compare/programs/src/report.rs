@@ -12,7 +12,22 @@ use crate::arguments::Arguments;
 
 /// Runs `work` as the only pass and tells what it took; an error goes to standard error.
 pub fn run(work: impl FnOnce(&Arguments) -> Outcome) -> ExitCode {
-    let outcome = Arguments::from_command_line().and_then(|arguments| pass(|| work(&arguments)));
+    end(Arguments::from_command_line().and_then(|arguments| pass(|| work(&arguments))))
+}
+
+/// The same for work whose input is made in memory before its time begins.
+pub fn run_prepared<T>(
+    prepare: impl FnOnce(&Arguments) -> Outcome<T>,
+    work: impl FnOnce(&Arguments, T) -> Outcome,
+) -> ExitCode {
+    end(Arguments::from_command_line().and_then(|arguments| {
+        let prepared = prepare(&arguments)?;
+        pass(|| work(&arguments, prepared))
+    }))
+}
+
+/// The exit code of an outcome; an error goes to standard error.
+pub fn end(outcome: Outcome) -> ExitCode {
     if let Err(error) = &outcome {
         // Nobody is left to be told when this fails.
         let _ = writeln!(std::io::stderr(), "error: {error}");
@@ -31,7 +46,7 @@ fn pass(work: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 /// User and system time of all threads so far.
-fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -9,14 +9,25 @@ mod key_count;
 mod once;
 mod replay;
 mod sliding_max;
+mod socket;
 mod stateful_count;
 mod windowed_count;
 mod word_count;
+mod ysb;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["socket", port, threads] => report::end(socket::run(port, threads)),
+        ["ysb", ..] => report::run_prepared(ysb::prepare, ysb::run),
+        _ => files(),
+    }
+}
+
+fn files() -> ExitCode {
     report::run(|arguments| match arguments.workload.as_str() {
         "word_count" => word_count::run(arguments),
         "access_log" => access_log::run(arguments),

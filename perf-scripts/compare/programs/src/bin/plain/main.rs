@@ -9,11 +9,15 @@ use millstream_bench::program;
 
 mod access_log;
 mod key_count;
+mod ysb;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("ysb") {
+        return report::run_prepared(ysb::prepare, ysb::run);
+    }
     report::run(|arguments| match arguments.workload.as_str() {
         "word_count" => word_count(arguments),
         "access_log" => access_log::run(arguments),
