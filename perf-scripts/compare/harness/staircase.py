@@ -27,6 +27,8 @@ class Stairs:
     factor: float
     seconds: float
     most: int
+    # At the first rate, before the first step; not judged.
+    warm_up_s: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,7 @@ def ceiling(sender: Path, file: Path, seconds: float) -> float:
 
 def climb(peer: str, sender: Path, file: Path, stairs: Stairs, command, log: Path) -> Climb:
     """One run: `command(port)` is the engine's."""
-    numbers = [stairs.first_mb_s, stairs.factor, stairs.seconds, stairs.most]
+    numbers = dataclasses.astuple(stairs)
     sending = subprocess.Popen(
         [sender, "steps", file, *map(str, numbers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -100,7 +102,7 @@ def climb(peer: str, sender: Path, file: Path, stairs: Stairs, command, log: Pat
                 command(port), stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             )
         counted = _Reader(engine)
-        if not sent.until("end", 60 + 3 * stairs.seconds * stairs.most):
+        if not sent.until("end", 60 + stairs.warm_up_s + 3 * stairs.seconds * stairs.most):
             return Climb(peer, (), 0.0, "failed: the sender did not come to its end")
         steps = [(at, words) for at, words in sent.seen if words[0] == "step"]
         trouble = _drain(counted, steps[-1][1][4:6])
