@@ -12,7 +12,7 @@ class Mawk(Peer):
     name = "mawk"
     title = "mawk"
     config = "the machine's mawk, one thread, programs in awk/; LC_ALL=C"
-    programs = frozenset({"word_count", "access_log", "key_count"})
+    programs = frozenset({"word_count", "access_log", "key_count", "windowed_count", "stateful_count"})
     environment = {"LC_ALL": "C"}
 
     def prepare(self, place: Place) -> str:
