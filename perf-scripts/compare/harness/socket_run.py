@@ -29,7 +29,7 @@ def measure(
     for repeat in range(repeats):
         for peer in peers if repeat % 2 == 0 else peers[::-1]:
             first = peer.socket_first_mb_s
-            stairs = Stairs(first, 2.0, 3.0, 3, 6.0) if quick else Stairs(first, 1.15, 6.0, 24, 20.0)
+            stairs = Stairs(first, 2.0, 3.0, 3, 6.0) if quick else Stairs(first, 1.15, 6.0, 24, 40.0)
             log = place.inside("logs") / f"socket-{peer.name}.log"
             climbs.append(
                 staircase.climb(

@@ -34,7 +34,7 @@ class Spark(JvmPeer):
         + ", ".join(f"{key}={value}" for key, value in SETTINGS.items())
         + "; from a socket: the system's clock, spark.streaming.backpressure.enabled=true, storage level MEMORY_ONLY"
     )
-    socket_first_mb_s = 5.0
+    socket_first_mb_s = 3.0
 
     def settings(self, place: Place) -> list[str]:
         return self._properties(place, SETTINGS)

@@ -3,7 +3,7 @@
 //! `sender steps FILE FIRST_MB_PER_S FACTOR SECONDS_PER_STEP STEPS_MAX WARM_UP_SECONDS` listens on a free port, prints `port PORT`, sends
 //! at the first rate while the receiver warms up, and prints after each step `step RATE BYTES SECONDS WORDS DIGEST`, the last two in
 //! all. A step that the receiver holds up is over when its time is over;
-//! after two steps in a row with less than 95 % of their rate it ends. `sender ceiling FILE SECONDS` sends to a thread of its own
+//! after three steps in a row with less than 95 % of their rate it ends. `sender ceiling FILE SECONDS` sends to a thread of its own
 //! that only reads, and prints `ceiling MB_PER_S`.
 
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A step with less than this part of its rate was held up by the receiver.
 const REACHED: f64 = 0.95;
 /// So many of them in a row are the end.
-const MISSES_MAX: u32 = 2;
+const MISSES_MAX: u32 = 3;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
