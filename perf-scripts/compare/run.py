@@ -6,6 +6,7 @@ them there. Nothing outside of that folder is changed.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def prepare(place: Place, chosen: list) -> tuple[dict[str, str], dict[str, str]]
 
 def main() -> int:
     chosen = options()
+    # An end from outside is an end like any other: what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     place, facts = Place(chosen.dir), machine.facts()
     versions, missing = prepare(place, chosen.peers)
     there = [peer for peer in chosen.peers if peer.name in versions]

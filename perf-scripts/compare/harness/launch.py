@@ -6,7 +6,6 @@ resident set of a program is at least that of its parent. Arguments: LOG TIMEOUT
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -17,10 +16,8 @@ def main() -> None:
     log, timeout_s, *command = sys.argv[1:]
     with open(log, "ab") as errors:
         begin = time.monotonic()
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
-        )
-        late = threading.Timer(float(timeout_s), lambda: os.killpg(child.pid, signal.SIGKILL))
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        late = threading.Timer(float(timeout_s), child.kill)
         late.start()
         passes = passes_of(child.stdout, begin)
         _, status, usage = os.wait4(child.pid, 0)
