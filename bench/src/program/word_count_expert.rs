@@ -28,15 +28,29 @@ impl Padded {
     pub fn new(text: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(text.len() + PADDING);
         bytes.extend_from_slice(text);
-        bytes.resize(text.len() + PADDING, b' ');
-        Padded { bytes, len: text.len() }
+        Padded::from(bytes)
+    }
+
+    /// The text without the padding, to be filled anew.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.len);
+        self.bytes
+    }
+}
+
+impl From<Vec<u8>> for Padded {
+    /// Puts the padding behind the text, without copying it where there is room.
+    fn from(mut bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        bytes.resize(len + PADDING, b' ');
+        Padded { bytes, len }
     }
 }
 
 /// Words and how often they occur.
-pub struct Counts<'a> {
+pub struct Counts {
     short: HashTable<Short>,
-    long: HashMap<&'a [u8], u64, ahash::RandomState>,
+    long: HashMap<Box<[u8]>, u64, ahash::RandomState>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,7 +59,13 @@ struct Short {
     count: u64,
 }
 
-impl Counts<'_> {
+impl Default for Counts {
+    fn default() -> Self {
+        Counts { short: HashTable::with_capacity(1 << 16), long: HashMap::default() }
+    }
+}
+
+impl Counts {
     /// Different words.
     pub fn len(&self) -> usize {
         self.short.len() + self.long.len()
@@ -70,33 +90,37 @@ fn bytes_of([low, high]: [u64; 2]) -> Vec<u8> {
 }
 
 /// Every word between ASCII whitespace (and vertical tabs), and how often it occurs.
-pub fn expert(text: &Padded) -> Counts<'_> {
-    let mut counts = Counts { short: HashTable::with_capacity(1 << 16), long: HashMap::default() };
-    let (bytes, mut start) = (&text.bytes[..], 0);
-    for base in (0..text.len).step_by(64) {
-        let mut spaces = whitespace(bytes, base);
-        while spaces != 0 {
-            let end = base + spaces.trailing_zeros() as usize;
-            spaces &= spaces - 1;
-            if end > start {
-                counts.add(bytes, start, end);
-            }
-            start = end + 1;
-        }
-    }
-    let end = text.len.max(start);
-    if end > start {
-        counts.add(bytes, start, end);
-    }
+pub fn expert(text: &Padded) -> Counts {
+    let mut counts = Counts::default();
+    counts.count(text);
     counts
 }
 
-impl<'a> Counts<'a> {
+impl Counts {
+    /// Counts the words of one more piece of text, which begins and ends between words.
+    pub fn count(&mut self, text: &Padded) {
+        let (bytes, mut start) = (&text.bytes[..], 0);
+        for base in (0..text.len).step_by(64) {
+            let mut spaces = whitespace(bytes, base);
+            while spaces != 0 {
+                let end = base + spaces.trailing_zeros() as usize;
+                spaces &= spaces - 1;
+                if end > start {
+                    self.add(bytes, start, end);
+                }
+                start = end + 1;
+            }
+        }
+        let end = text.len.max(start);
+        if end > start {
+            self.add(bytes, start, end);
+        }
+    }
+
     #[inline(always)]
-    fn add(&mut self, bytes: &'a [u8], start: usize, end: usize) {
+    fn add(&mut self, bytes: &[u8], start: usize, end: usize) {
         if end - start > INLINE {
-            *self.long.entry(&bytes[start..end]).or_insert(0) += 1;
-            return;
+            return self.add_long(&bytes[start..end]);
         }
         let key = short_key(bytes, start, end - start);
         match self.short.entry(hash(key), |short| short.key == key, |short| hash(short.key)) {
@@ -104,6 +128,16 @@ impl<'a> Counts<'a> {
             Entry::Vacant(entry) => {
                 entry.insert(Short { key, count: 1 });
             }
+        }
+    }
+}
+
+impl Counts {
+    #[inline(never)]
+    fn add_long(&mut self, word: &[u8]) {
+        match self.long.get_mut(word) {
+            Some(count) => *count += 1,
+            None => _ = self.long.insert(word.into(), 1),
         }
     }
 }

@@ -27,7 +27,7 @@ struct Index {
 
 impl Index {
     /// Takes in a record of an earlier run.
-    fn take_in(&mut self, record: Record, left: &mut Left) -> Result<()> {
+    fn take_in(&mut self, record: &Record, left: &mut Left) -> Result<()> {
         let (id, payload) = (record.id, &mut &*record.payload);
         match record.kind {
             kind::SEGMENT => {
@@ -87,7 +87,7 @@ impl BatchLog {
         }
         let (mut index, mut left) = (Index::default(), Left::default());
         for record in recovery.records() {
-            index.take_in(record?, &mut left)?;
+            index.take_in(&record?, &mut left)?;
         }
         left.batches.sort_by_key(|batch| batch.time);
         Ok((BatchLog { log, index: Mutex::new(index) }, left))
@@ -103,7 +103,9 @@ impl BatchLog {
         // Known before it is written, by an id that is not behind its own: the log is not shortened beyond it.
         self.index().batches.push_back((batch, self.log.next()));
         let id = self.log.append_now(kind::BATCH, record)?;
-        self.index().batches.back_mut().map(|(_, known)| *known = id);
+        if let Some((_, known)) = self.index().batches.back_mut() {
+            *known = id;
+        }
         Ok(id)
     }
 
@@ -191,7 +193,7 @@ impl BatchLog {
         }
         let segment = |number| match ids.get(&number) {
             Some(id) => segment_of(&self.log.read(*id)?, chunks),
-            None => segment(&[], SegmentHeader::default(), chunks),
+            None => segment(&[], &SegmentHeader::default(), chunks),
         };
         numbers.map(segment).collect()
     }
@@ -237,7 +239,9 @@ impl SegmentLog for StreamLog {
         let id = self.log.log.append(kind::SEGMENT, payload)?;
         let mut index = self.log.index();
         let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
-        last.map(|segment| segment.id = id);
+        if let Some(segment) = last {
+            segment.id = id;
+        }
         Ok(id.0)
     }
 
@@ -249,10 +253,10 @@ impl SegmentLog for StreamLog {
 /// Makes a segment of what is in the log.
 fn segment_of(mut payload: &[u8], chunks: &ChunkPool) -> Result<Segment> {
     let header: SegmentHeader = decode(&mut payload)?;
-    segment(payload, header, chunks)
+    segment(payload, &header, chunks)
 }
 
-fn segment(bytes: &[u8], header: SegmentHeader, chunks: &ChunkPool) -> Result<Segment> {
+fn segment(bytes: &[u8], header: &SegmentHeader, chunks: &ChunkPool) -> Result<Segment> {
     let too_long = |e: crate::text::TooLong| Error::Codec(e.to_string());
     let mut chunk = chunks.take_at_least(bytes.len()).map_err(too_long)?;
     chunk.extend_from_slice(bytes);

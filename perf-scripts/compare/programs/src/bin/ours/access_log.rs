@@ -1,0 +1,30 @@
+//! Requests of an access log by status and path.
+
+use std::io::Write;
+
+use compare_programs::arguments::Arguments;
+use compare_programs::{Outcome, output};
+use millstream::io::format::access_log;
+use millstream::prelude::*;
+
+use crate::once;
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let counts = once::run(arguments, |lines| {
+        let requests = lines.filter_map(|line| status_and_path(&line));
+        requests.map(|request| (request, 1)).reduce_by_key(|a, b| a + b)
+    })?;
+    let mut lines = output::create(&arguments.output)?;
+    for ((status, path), count) in counts {
+        writeln!(lines, "{status}\t{path}\t{count}")?;
+    }
+    Ok(lines.flush()?)
+}
+
+/// `None` when the line is malformed.
+fn status_and_path(line: &Text) -> Option<(u16, Text)> {
+    let request = access_log::parse(line).ok()?;
+    let path = request.path()?;
+    let start = path.as_ptr().addr() - line.as_ptr().addr();
+    Some((request.status, line.get(start..start + path.len())?))
+}

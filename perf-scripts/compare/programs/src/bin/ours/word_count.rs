@@ -1,0 +1,15 @@
+//! Words of a file.
+
+use compare_programs::arguments::Arguments;
+use compare_programs::{Outcome, output};
+use millstream::prelude::*;
+
+use crate::once;
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let counts = once::run(arguments, |lines| {
+        let words = lines.flat_map(|line| line.split_ascii_whitespace());
+        words.map(|word| (word, 1)).reduce_by_key(|a, b| a + b)
+    })?;
+    Ok(output::write_counts(&arguments.output, counts)?)
+}
