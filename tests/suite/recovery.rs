@@ -18,6 +18,9 @@ const BATCHES: usize = 16;
 /// What each output gave in each batch, as text, by the batch's number and the output's.
 type Results = BTreeMap<(i64, usize), String>;
 
+/// What one output has given so far, by batch.
+type Shown = Box<dyn Fn() -> Vec<(i64, String)>>;
+
 /// Pairs of which some keys come often, some once, and some batches have none.
 fn batches() -> Vec<Vec<(u32, i64)>> {
     let pairs = |batch: u32| (0..batch * 7 % 11).map(move |i| ((batch * 5 + i * i) % 9, i64::from(i) - 3));
@@ -25,7 +28,7 @@ fn batches() -> Vec<Vec<(u32, i64)>> {
 }
 
 /// Everything that carries something from batch to batch, with what it gives.
-fn program(test: &TestContext) -> Vec<Box<dyn Fn() -> Vec<(i64, String)>>> {
+fn program(test: &TestContext) -> Vec<Shown> {
     let pairs = test.input(batches(), 3).unwrap();
     let sums = pairs.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, SECOND * 5, SECOND);
     let most = pairs.reduce_by_key_and_window(i64::max, SECOND * 4, SECOND * 2);
@@ -51,9 +54,7 @@ fn program(test: &TestContext) -> Vec<Box<dyn Fn() -> Vec<(i64, String)>>> {
     ]
 }
 
-fn shown<T: Ord + Clone + Debug + Send + Sync + 'static>(
-    collected: Collected<T>,
-) -> Box<dyn Fn() -> Vec<(i64, String)>> {
+fn shown<T: Ord + Clone + Debug + Send + Sync + 'static>(collected: Collected<T>) -> Shown {
     Box::new(move || {
         let sorted = |mut records: Vec<T>| {
             records.sort();
@@ -64,7 +65,7 @@ fn shown<T: Ord + Clone + Debug + Send + Sync + 'static>(
     })
 }
 
-fn results(outputs: &[Box<dyn Fn() -> Vec<(i64, String)>>]) -> Results {
+fn results(outputs: &[Shown]) -> Results {
     let mut results = Results::new();
     for (i, output) in outputs.iter().enumerate() {
         for (batch, records) in output() {
