@@ -11,21 +11,16 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use millstream::config::Master;
-use millstream::graph::BatchInput;
 use millstream::operators::prelude::*;
-use millstream::rdd::{BoxRdd, Data, Parallelized, Rdd};
+use millstream::rdd::{BoxRdd, Data, Rdd};
 use millstream::testkit::TestContext;
-use millstream::{Config, DStream, InputStream, Result, Time};
+use millstream::{Config, DStream, Result, Time};
+use millstream_bench::workload::cycle::{CYCLE, Cycle, INTERVAL, SLICES, key_of, ranks_of};
 use millstream_bench::{check, process, settings};
 
-const INTERVAL: Duration = Duration::from_secs(1);
-/// In so many batches every key comes once.
-const CYCLE: usize = 20;
 /// Longer than a key is idle, so that timers fire and keys stay.
 const TIMEOUT: Duration = Duration::from_secs(CYCLE as u64 + 4);
 const SIZES: [(&str, usize); 4] = [("1k", 1_000), ("100k", 100_000), ("1M", 1_000_000), ("10M", 10_000_000)];
-/// Partitions of the input.
-const SLICES: usize = 4;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq)]
@@ -40,37 +35,6 @@ const OPERATORS: [(&str, Operator); 3] = [
     ("map_with_state_timeout", Operator::MapWithTimeout),
     ("update_state_by_key", Operator::Update),
 ];
-
-type Pairs = Parallelized<(u64, u64)>;
-
-/// The batches of a cycle, again and again.
-struct Cycle(Vec<Pairs>);
-
-impl Cycle {
-    fn new(context: &TestContext, keys: usize) -> Self {
-        let batch = |batch| context.parallelize(ranks_of(batch, keys).map(|rank| (key_of(rank), 1)), SLICES);
-        Cycle((0..CYCLE).map(batch).collect())
-    }
-}
-
-impl InputStream for Cycle {
-    type Rdd = Pairs;
-
-    fn compute(&self, batch: &BatchInput<'_>) -> Result<Option<Pairs>> {
-        let batch = batch.time().since(Time::default()).as_secs() as usize;
-        Ok(Some(self.0[batch % CYCLE].clone()))
-    }
-}
-
-/// The keys of a batch, by their numbers.
-fn ranks_of(batch: usize, keys: usize) -> impl ExactSizeIterator<Item = usize> {
-    (batch % CYCLE..keys).step_by(CYCLE)
-}
-
-/// Numbers in no order.
-fn key_of(rank: usize) -> u64 {
-    (rank as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
 
 /// A context with an operator under load.
 struct Program {
