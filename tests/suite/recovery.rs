@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use millstream::fs::{Fs, SimFs};
+use millstream::io::file::TextReader;
 use millstream::prelude::*;
 use millstream::testkit::{Collected, PowerCut, TestContext};
 
@@ -327,4 +329,38 @@ fn state_that_has_no_place_stops_the_start_until_it_is_given_up() {
     let mut expected = BTreeMap::<u32, i64>::new();
     batches()[..8].iter().flatten().for_each(|(key, value)| *expected.entry(*key).or_default() += value);
     assert_eq!(kept.sorted().pop().unwrap(), expected.into_iter().collect::<Vec<_>>());
+}
+
+/// The windows of a program that reads a directory into which each file comes late: batch `n` takes a file that was changed before
+/// the batch `n - 1`. `dir` has the files of the batches up to `from`.
+fn windows_of_late_files(disk: &SimFs, dir: &Path, from: usize, to: usize) -> BTreeMap<i64, Vec<String>> {
+    let test = context(from, 2);
+    let lines = test.file_stream(dir, |_| true, false, TextReader).unwrap().map(|line| line.to_string());
+    let windows = test.collect(&lines.window_sliding(SECOND * 6, SECOND * 3));
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.run(usize::from(from == 0)).unwrap();
+    for batch in (from + 1).max(2)..=to {
+        let path = dir.join(batch.to_string());
+        fs::write(&path, format!("line {batch}\n")).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + SECOND * batch as u32 - Duration::from_millis(1_500);
+        File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+        test.run(1).unwrap();
+    }
+    let windows = windows.timed().into_iter();
+    windows.map(|(time, lines)| (time.as_millis() / 1_000, lines)).collect()
+}
+
+/// Windows over whole records are in no checkpoint: what the batches before had taken is taken again, and nothing else.
+#[test]
+fn a_window_over_records_is_made_again_from_what_its_batches_had_claimed() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = windows_of_late_files(&SimFs::new(), dir.path(), 0, 12);
+    assert_eq!(expected[&6], ["line 2", "line 3", "line 4", "line 5", "line 6"]);
+    for cut in 2..12 {
+        let (disk, dir) = (SimFs::new(), tempfile::tempdir().unwrap());
+        let mut seen = windows_of_late_files(&disk, dir.path(), 0, cut);
+        let left = disk.crash(PowerCut::Kept);
+        seen.extend(windows_of_late_files(&left, dir.path(), cut, 12));
+        assert_eq!(seen, expected, "cut off after {cut}");
+    }
 }

@@ -41,6 +41,8 @@ pub(super) struct Parts {
     pub(super) nodes: Vec<Arc<dyn AnyNode>>,
     /// The nodes from which an output is reached; known once the context has started.
     pub(super) reached: BTreeSet<usize>,
+    /// How far back windows over whole records reach; known with it.
+    reach: Duration,
     pub(super) inputs: Vec<Arc<dyn AnyInput>>,
     receivers: Vec<Arc<dyn ReceiverStream>>,
     outputs: Vec<Arc<Output>>,
@@ -66,6 +68,7 @@ impl Graph {
                 phase: Phase::Open,
                 nodes: Vec::new(),
                 reached: BTreeSet::new(),
+                reach: Duration::ZERO,
                 inputs: Vec::new(),
                 receivers: Vec::new(),
                 outputs: Vec::new(),
@@ -266,6 +269,9 @@ impl Graph {
         for node in nodes.iter().filter(|node| consumers.contains_key(&node.info().id)) {
             node.begin();
         }
+        // What cannot be recovered is told where it matters: with a checkpoint directory.
+        let reach = self.reach().unwrap_or_default();
+        self.parts().reach = reach;
     }
 
     /// What the inputs' batches are made of.
@@ -310,14 +316,20 @@ impl Graph {
 
     /// Forgets what no batch after `time` needs.
     pub(crate) fn completed(&self, time: Time) {
-        let (nodes, inputs, trackers, remember) = {
+        let (nodes, inputs, trackers, remember, reach) = {
             let parts = self.parts();
             let trackers: Vec<_> = parts.receivers.iter().map(|receiver| receiver.tracker()).collect();
-            (parts.nodes.clone(), parts.inputs.clone(), trackers, parts.remember.unwrap_or_default())
+            (
+                parts.nodes.clone(),
+                parts.inputs.clone(),
+                trackers,
+                parts.remember.unwrap_or_default(),
+                parts.reach,
+            )
         };
         nodes.iter().for_each(|node| node.forget(time - remember));
         trackers.iter().for_each(|tracker| tracker.forget(time - remember));
-        self.origin.claims.forget(time - remember);
+        self.origin.claims.forget(time - remember.max(reach));
         for input in &inputs {
             guarded("completed", || input.completed(time));
         }
