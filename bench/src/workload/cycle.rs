@@ -1,3 +1,5 @@
+//! Keys that come again and again, a part of them in every batch.
+
 use std::time::Duration;
 
 use millstream::graph::BatchInput;
