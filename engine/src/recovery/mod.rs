@@ -18,6 +18,7 @@ pub mod inspect;
 mod manifest;
 mod persist;
 mod records;
+mod type_name;
 
 pub(crate) use batch_log::{BatchLog, Left};
 pub use checkpointer::CheckpointStatus;
@@ -27,3 +28,4 @@ pub(crate) use generations::{Generations, Snapshot};
 pub(crate) use manifest::{InputEntry, Manifest, OperatorEntry, ReceiverEntry};
 pub(crate) use persist::{Captured, Persist, Saved, Unit};
 pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord};
+pub(crate) use type_name::type_name;

@@ -8,7 +8,7 @@ use super::store::Store;
 use crate::Result;
 use crate::job::{Job, Stage};
 use crate::rdd::{Key, Stored};
-use crate::recovery::{Captured, Saved, Unit, decode, encode, encoded};
+use crate::recovery::{Captured, Saved, Unit, decode, encode, encoded, type_name};
 use crate::shuffle::partition_of;
 
 /// The buckets of a state as they were after a batch.
@@ -61,7 +61,7 @@ impl<K: Key + Stored, S: Stored> Captured for CapturedState<K, S> {
 impl<K: Key + Stored, S: Stored> Store<K, S> {
     /// The types, and that it is the state of an operator of this kind.
     pub(super) fn types(&self) -> String {
-        format!("{}: {} by {}", self.name(), std::any::type_name::<S>(), std::any::type_name::<K>())
+        format!("{}: {} by {}", self.name(), type_name::<S>(), type_name::<K>())
     }
 
     pub(super) fn capture(&self, has_begun: bool) -> Box<dyn Captured> {

@@ -6,7 +6,7 @@ use super::live::Live;
 use super::{EntryRef, Pane, PaneEntry, Sliding};
 use crate::job::{Job, Stage};
 use crate::rdd::{Key, Stored};
-use crate::recovery::{Captured, Persist, Saved, Unit, decode, encode, encoded};
+use crate::recovery::{Captured, Persist, Saved, Unit, decode, encode, encoded, type_name};
 use crate::shuffle::partition_of;
 use crate::{Result, Time};
 
@@ -76,7 +76,7 @@ impl<K: Key + Stored, V: Stored, S: Sliding<V>> KeyedWindow<K, V, S> {
 
 impl<K: Key + Stored, V: Stored, S: Sliding<V>> Persist for KeyedWindow<K, V, S> {
     fn types(&self) -> String {
-        format!("{}: {} by {}", self.name(), std::any::type_name::<V>(), std::any::type_name::<K>())
+        format!("{}: {} by {}", self.name(), type_name::<V>(), type_name::<K>())
     }
 
     fn capture(&self) -> Box<dyn Captured> {
