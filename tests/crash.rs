@@ -28,8 +28,8 @@ fn cycles(quick: usize) -> usize {
 /// A life of the process ends after so long: sometimes while it recovers, mostly in the midst of its work.
 fn life(random: &mut Random) -> Duration {
     Duration::from_millis(match random.below(4) {
-        0 => random.below(60),
-        _ => 60 + random.below(500),
+        0 => random.below(100),
+        _ => 100 + random.below(1_000),
     })
 }
 
@@ -69,7 +69,10 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
         process.kill();
     }
     let mut process = program.start();
-    process::eventually("all files are taken", || oracle::lines_in(&program.output()) >= sent.len());
+    process::eventually_by_steps("all files are taken", || {
+        let taken = oracle::lines_in(&program.output());
+        (taken >= sent.len(), oracle::folders_in(&program.output()))
+    });
     process.stop();
     let found = check(&program.output(), &sent, INTERVAL, WINDOW);
     Ledger::new("kill -9, directory to files", cycles).note(&found);

@@ -58,6 +58,11 @@ pub(crate) fn lines_in(output: &Path) -> usize {
     batches(output, "lines").values().map(Vec::len).sum()
 }
 
+/// How many folders there are.
+pub(crate) fn folders_in(output: &Path) -> usize {
+    fs::read_dir(output).into_iter().flatten().count()
+}
+
 fn counts<'a>(lines: impl Iterator<Item = &'a String>) -> HashMap<String, u64> {
     let mut counts = HashMap::new();
     for line in lines {

@@ -106,6 +106,19 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until `state` says that it is done, as long as what it gives beside goes on changing: after many kills there are many missed
+/// batches to be made.
+pub(crate) fn eventually_by_steps<S: PartialEq>(what: &str, mut state: impl FnMut() -> (bool, S)) {
+    let (mut is_done, mut step) = state();
+    while !is_done {
+        let before = step;
+        eventually(&format!("there is a step on the way to this: {what}"), || {
+            (is_done, step) = state();
+            is_done || step != before
+        });
+    }
+}
+
 /// Numbers that are the same in every run (xorshift).
 pub(crate) struct Random(u64);
 
