@@ -108,7 +108,7 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Waits until `state` says that it is done, as long as what it gives beside goes on changing: after many kills there are many missed
 /// batches to be made.
-pub(crate) fn eventually_by_steps<S: PartialEq>(what: &str, mut state: impl FnMut() -> (bool, S)) {
+pub(crate) fn eventually_by_steps<S: Copy + PartialEq>(what: &str, mut state: impl FnMut() -> (bool, S)) {
     let (mut is_done, mut step) = state();
     while !is_done {
         let before = step;
