@@ -25,6 +25,8 @@ pub mod shuffle;
 
 pub mod recovery;
 
+pub mod deliver;
+
 mod sequence;
 
 pub mod state;

@@ -63,6 +63,7 @@ mod state_ops;
 mod stream;
 mod stream_ops;
 mod transform_ops;
+mod try_map;
 mod window_ops;
 mod window_panes;
 
@@ -103,6 +104,7 @@ pub use stream::{ItemOf, SharedOf, Stream};
 pub use stream_ops::StreamOps;
 pub use subtract_by_key::SubtractByKey;
 pub use transform_ops::{StreamsOps, TransformOps};
+pub use try_map::{DeadLetter, Failed, Tried, TryMap};
 pub use union::Union;
 pub use values::Values;
 pub use window_ops::WindowOps;

@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
@@ -15,7 +16,7 @@ use crate::stream::{ItemOf, SharedOf, Stream};
 use crate::top::Top;
 use crate::{
     Coalesce, Filter, FilterMap, FlatMap, Glom, Inspect, KeyBy, Keys, Map, MapPartitions,
-    MapPartitionsWithIndex, Sample, fold,
+    MapPartitionsWithIndex, Sample, Tried, TryMap, fold,
 };
 
 /// The operators of every [`DStream`]: those of [`RddOps`](crate::RddOps), applied to the RDD of each batch.
@@ -61,6 +62,33 @@ pub trait StreamOps: Stream {
     {
         let f = Arc::new(f);
         self.stream().lift_by_record("filter_map", move |rdd| FilterMap::new(rdd, Arc::clone(&f)))
+    }
+
+    /// What `f` makes of the records; those for which it fails become [dead letters](crate::DeadLetter), and the batch goes on. Only
+    /// an `Err` is a failure of the record: a panic fails the task, as everywhere.
+    ///
+    /// ```
+    /// use millstream_engine::testkit::TestContext;
+    /// use millstream_operators::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let test = TestContext::new(Duration::from_secs(1))?;
+    /// let tried = test.input([vec!["1", "two", "3"]], 1)?.try_map(|word: &&str| word.parse::<u64>());
+    /// let numbers = test.collect(&tried.succeeded());
+    /// // In a program: failed().save_as_text_files("dead/letters", "txt"), or dead_letter(sink).
+    /// let letters = test.collect(&tried.failed().map(|letter| letter.to_string()));
+    /// test.run(1)?;
+    /// assert_eq!(numbers.all(), [1, 3]);
+    /// assert_eq!(letters.all(), ["batch 1000 ms, partition 0: invalid digit found in string: two"]);
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    #[track_caller]
+    fn try_map<U: Data, E: Display, F>(&self, f: F) -> Tried<TryMap<SharedOf<Self>, F>>
+    where
+        F: Fn(&ItemOf<Self>) -> Result<U, E> + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        Tried::new(self.stream().lift("try_map", move |rdd| TryMap::new(rdd, Arc::clone(&f))))
     }
 
     /// Every record shown to `f` and passed on. A record that is computed again is shown again.

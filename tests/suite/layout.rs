@@ -15,7 +15,7 @@ const CRATES: [(&str, &[&str]); 5] = [
 
 /// What each module of the engine may use of the others, from the ground up: each only what stands above it. `error` and
 /// `time` are everybody's.
-const MODULES: [(&str, &[&str]); 21] = [
+const MODULES: [(&str, &[&str]); 22] = [
     ("error", &[]),
     ("time", &[]),
     ("fs", &[]),
@@ -29,6 +29,7 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("block", &["text", "job", "rdd"]),
     ("shuffle", &["text", "job", "rdd"]),
     ("recovery", &["fs", "wal", "text", "job", "block"]),
+    ("deliver", &["config", "job", "rdd", "recovery"]),
     ("sequence", &["config", "job", "rdd"]),
     ("state", &["text", "job", "rdd", "shuffle", "recovery", "sequence"]),
     ("window", &["text", "job", "rdd", "shuffle", "recovery", "sequence", "state"]),
@@ -37,8 +38,8 @@ const MODULES: [(&str, &[&str]); 21] = [
     (
         "graph",
         &[
-            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "recovery", "sequence", "state",
-            "window", "batch", "receive",
+            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "recovery", "deliver",
+            "sequence", "state", "window", "batch", "receive",
         ],
     ),
     (

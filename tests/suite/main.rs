@@ -8,6 +8,7 @@ mod layout;
 mod listener;
 mod receiver;
 mod recovery;
+mod sinks;
 mod stopping;
 mod support;
 mod way_of_a_record;

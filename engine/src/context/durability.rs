@@ -57,6 +57,7 @@ impl Durability {
             released.release(oldest.time - reach, &next);
         });
         graph.claims().turn_on();
+        graph.commits().turn_on(&log);
         for receiver in graph.receivers() {
             let stream = receiver.stream();
             let segments = config.write_ahead_log.then(|| log.of_stream(stream as u32));

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::snapshot::{common, snapshot};
 use crate::config::Config;
 use crate::fs::Fs;
-use crate::graph::{DurableOperator, Graph};
+use crate::graph::{DurableOperator, Graph, Output};
 use crate::job::Job;
-use crate::recovery::{BatchLog, Claim, DoneRecord, Generations, Left, Manifest, Saved, inspect};
+use crate::recovery::{
+    BatchLog, Claim, DoneRecord, Generations, Left, Manifest, PreparedRecord, Saved, inspect,
+};
 use crate::wal::{LogOptions, OnCorruption};
 use crate::{Error, Result, Time};
 
@@ -175,6 +177,9 @@ impl Earlier {
         let since = time - graph.reach()?;
         self.left.batches.retain(|batch| batch.time > since);
         self.restore_inputs(graph)?;
+        let outputs = graph.outputs();
+        // Those that do not fit were given up, or the program would not have come so far.
+        graph.commits().complete(self.uncommitted().filter(|prepared| fits(prepared, &outputs)).cloned());
         let unclaimed = self.restore_receivers(graph, log)?;
         let later = self.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
         tracing::info!(checkpoint = %time, generation = self.manifest.generation, "going on from a checkpoint");
@@ -210,7 +215,7 @@ impl Earlier {
             return Ok(());
         }
         Err(Error::Recovery(format!(
-            "the checkpoint does not fit the program: {}. Give the operators back, by name and type, or accept the loss by listing \
+            "the checkpoint does not fit the program: {}. Give the operators and outputs back, by name and type, or accept the loss by listing \
              them, with commas between, in checkpoint.drop_state",
             mistakes.join("; ")
         )))
@@ -243,7 +248,30 @@ impl Earlier {
         for name in inputs.chain(receivers).filter(|name| kept(&name.as_str()) && !names.contains(*name)) {
             misfits.push(format!("the input {name:?} is not in the program"));
         }
+        misfits.extend(
+            self.misfitting_sinks(graph).filter(|(name, _)| kept(&name.as_str())).map(|(_, told)| told),
+        );
         misfits
+    }
+
+    /// What the sinks have prepared and not committed.
+    fn uncommitted(&self) -> impl Iterator<Item = &PreparedRecord> {
+        let (time, left) = (self.manifest.time, &self.left);
+        left.prepared
+            .values()
+            .filter(move |prepared| prepared.time > time && !left.done.contains(&prepared.key()))
+    }
+
+    /// What was prepared by a sink that is not in the program any more, each with the name to give it up by.
+    fn misfitting_sinks(&self, graph: &Graph) -> impl Iterator<Item = (String, String)> {
+        let outputs = graph.outputs();
+        self.uncommitted().filter(move |prepared| !fits(prepared, &outputs)).map(|prepared| {
+            let PreparedRecord { time, sink, .. } = prepared;
+            let name = prepared.shown();
+            let told =
+                format!("{name:?} has prepared batch {time} for {sink} and not committed it, and is another");
+            (name, told)
+        })
     }
 
     fn restore_operators(&mut self, graph: &Graph) -> Result<()> {
@@ -298,6 +326,12 @@ impl Earlier {
         }
         Ok(unclaimed)
     }
+}
+
+/// Whether the program has the output that prepared the batch, with the sink that it had.
+fn fits(prepared: &PreparedRecord, outputs: &[Arc<Output>]) -> bool {
+    let sink = outputs.get(prepared.output as usize).and_then(|output| output.sink);
+    sink == Some(prepared.sink.as_str())
 }
 
 /// The names of all inputs and receivers.

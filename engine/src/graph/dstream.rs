@@ -203,7 +203,8 @@ impl<R: Rdd> DStream<R> {
         };
         let description = format!("{name} at {}:{}", location.file(), location.line()).into();
         let parent = Arc::clone(&self.node) as Arc<dyn AnyNode>;
-        self.graph.add_output(|id| Output { id, name, description, parent, generate: Box::new(generate) });
+        let generate = Box::new(generate);
+        self.graph.add_output(|id| Output { id, name, description, parent, sink: None, generate });
     }
 
     #[track_caller]

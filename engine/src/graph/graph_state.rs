@@ -12,6 +12,7 @@ use super::stateful::{self, OperatorInfo, Stateful};
 use super::windowed::Upkeep;
 use super::{DStream, InputStream, Output, OutputBody, StartInfo};
 use crate::batch::{BlockTracker, InputInfoTracker};
+use crate::deliver::Commits;
 use crate::job::{Executor, catch};
 use crate::rdd::Rdd;
 use crate::{Error, Result, Time};
@@ -29,7 +30,7 @@ pub(crate) enum Phase {
 
 /// The streams, inputs and output operations of one context.
 pub struct Graph {
-    origin: Arc<Origin>,
+    pub(super) origin: Arc<Origin>,
     infos: Arc<InputInfoTracker>,
     next_input: AtomicUsize,
     next_node: AtomicUsize,
@@ -60,6 +61,7 @@ impl Graph {
                 batch_interval,
                 zero: OnceLock::new(),
                 claims: Claims::default(),
+                commits: Commits::default(),
             }),
             infos: Arc::default(),
             next_input: AtomicUsize::new(0),
@@ -279,6 +281,11 @@ impl Graph {
         &self.origin.claims
     }
 
+    /// What the outputs with a sink have prepared.
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.origin.commits
+    }
+
     /// Starts the inputs.
     pub(crate) fn start_inputs(&self) -> Result<()> {
         let inputs = self.inputs();
@@ -330,6 +337,7 @@ impl Graph {
         nodes.iter().for_each(|node| node.forget(time - remember));
         trackers.iter().for_each(|tracker| tracker.forget(time - remember));
         self.origin.claims.forget(time - remember.max(reach));
+        self.origin.commits.forget(time);
         for input in &inputs {
             guarded("completed", || input.completed(time));
         }

@@ -8,6 +8,7 @@
 //!   segment as soon as that is received.
 
 mod claims;
+mod delivered;
 mod dstream;
 mod durable;
 mod eager;

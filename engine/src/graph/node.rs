@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::eager::EagerPath;
+use crate::deliver::Commits;
 use crate::job::Executor;
 use crate::rdd::{Rdd, Shared};
 use crate::{Result, Time};
@@ -20,6 +21,8 @@ pub(crate) struct Origin {
     pub(crate) zero: OnceLock<Time>,
     /// What the inputs' batches are made of.
     pub(crate) claims: Claims,
+    /// What the outputs with a sink have prepared.
+    pub(crate) commits: Commits,
 }
 
 impl Origin {

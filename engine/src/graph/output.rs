@@ -14,5 +14,7 @@ pub(crate) struct Output {
     pub(crate) description: Arc<str>,
     pub(crate) name: &'static str,
     pub(crate) parent: Arc<dyn AnyNode>,
+    /// The type of the sink that it delivers to, if it does.
+    pub(crate) sink: Option<&'static str>,
     pub(crate) generate: Box<dyn Fn(Time) -> Result<Option<OutputBody>> + Send + Sync>,
 }

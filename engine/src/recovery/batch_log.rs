@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::codec::{decode, encoded};
-use super::records::{BatchRecord, DoneRecord, SegmentHeader, kind};
+use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
 use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
 use crate::fs::Fs;
 use crate::text::{self, ChunkPool};
@@ -42,6 +42,10 @@ impl Index {
             kind::DONE => {
                 left.done.insert(decode(payload)?);
             }
+            kind::PREPARED => {
+                let prepared: PreparedRecord = decode(payload)?;
+                left.prepared.insert(prepared.key(), prepared);
+            }
             other => {
                 return Err(Error::Recovery(format!(
                     "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
@@ -73,6 +77,8 @@ pub(crate) struct Left {
     /// In the order of their times.
     pub(crate) batches: Vec<BatchRecord>,
     pub(crate) done: BTreeSet<DoneRecord>,
+    /// Also those that were committed later, and are done.
+    pub(crate) prepared: BTreeMap<DoneRecord, PreparedRecord>,
 }
 
 impl BatchLog {
@@ -109,9 +115,14 @@ impl BatchLog {
         Ok(id)
     }
 
-    /// Writes that an output operation has done a batch. Nobody waits for it.
-    pub(crate) fn done(&self, done: DoneRecord) -> Result<()> {
-        self.log.append_now(kind::DONE, encoded(&done)?).map(|_| ())
+    /// Writes that an output operation has done a batch; the ticket, with which hardly anybody waits.
+    pub(crate) fn done(&self, done: DoneRecord) -> Result<RecordId> {
+        self.log.append_now(kind::DONE, encoded(&done)?)
+    }
+
+    /// Writes that an output operation has prepared a batch; returns when that is durable.
+    pub(crate) fn prepared(&self, prepared: &PreparedRecord) -> Result<()> {
+        self.log.wait(self.log.append_now(kind::PREPARED, encoded(prepared)?)?)
     }
 
     /// Returns when the record and all before it are durable.

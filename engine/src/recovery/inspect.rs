@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::codec::decode;
 use super::generations::Generations;
 use super::manifest::Manifest;
-use super::records::{BatchRecord, DoneRecord, SegmentHeader, kind};
+use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
 use crate::fs::Fs;
 use crate::wal::{self, VerifyReport};
 use crate::{Result, Time};
@@ -137,6 +137,10 @@ fn words(of: u8, mut payload: &[u8]) -> String {
         }),
         kind::DONE => decode::<DoneRecord>(bytes)
             .map(|done| format!("output {} of batch {} is done", done.output, done.time)),
+        kind::PREPARED => decode::<PreparedRecord>(bytes).map(|prepared| {
+            let PreparedRecord { time, output, sink, staged } = prepared;
+            format!("output {output} of batch {time} is prepared: {} bytes of {sink}", staged.len())
+        }),
         other => Ok(format!("a record of the unknown kind {other}")),
     };
     said.unwrap_or_else(|error| format!("what cannot be read: {error}"))

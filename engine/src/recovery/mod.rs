@@ -7,7 +7,7 @@
 //! <dir>/lock                  held by the process that runs
 //! <dir>/checkpoints/<n>.manifest   what a checkpoint is: times, positions, where the operators' units are   (manifest.rs)
 //! <dir>/checkpoints/<n>.data       the units that had changed: buckets of states, panes of windows            (generations.rs)
-//! <dir>/log/                  segments, batches, done outputs, in one sequence                                (batch_log.rs)
+//! <dir>/log/                  segments, batches, prepared and done outputs, in one sequence                   (batch_log.rs)
 //! ```
 
 mod batch_log;
@@ -27,5 +27,5 @@ pub(crate) use codec::{decode, encode, encoded};
 pub(crate) use generations::{Generations, Snapshot};
 pub(crate) use manifest::{InputEntry, Manifest, OperatorEntry, ReceiverEntry};
 pub(crate) use persist::{Captured, Persist, Saved, Unit};
-pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord};
+pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord, PreparedRecord};
 pub(crate) use type_name::type_name;

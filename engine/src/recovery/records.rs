@@ -38,6 +38,29 @@ pub(crate) struct DoneRecord {
     pub(crate) output: u32,
 }
 
+/// The sink of an output operation has prepared a batch. It is durable before the commit begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PreparedRecord {
+    pub(crate) time: Time,
+    pub(crate) output: u32,
+    /// The sink's type.
+    pub(crate) sink: String,
+    /// What the commit has to know, in the sink's own words.
+    pub(crate) staged: Vec<u8>,
+}
+
+impl PreparedRecord {
+    /// What the output is called where a program that has changed must say what becomes of it.
+    pub(crate) fn shown(&self) -> String {
+        format!("output {}", self.output)
+    }
+
+    /// The batch and the output.
+    pub(crate) fn key(&self) -> DoneRecord {
+        DoneRecord { time: self.time, output: self.output }
+    }
+}
+
 /// What stands before the bytes of a received segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentHeader {
@@ -61,4 +84,6 @@ pub(crate) mod kind {
     pub(crate) const BATCH: u8 = 2;
     /// A [`DoneRecord`](super::DoneRecord).
     pub(crate) const DONE: u8 = 3;
+    /// A [`PreparedRecord`](super::PreparedRecord).
+    pub(crate) const PREPARED: u8 = 4;
 }
