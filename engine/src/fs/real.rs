@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::{Entry, Fs, FsFile};
@@ -52,12 +53,20 @@ impl Fs for RealFs {
     }
 
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let rest = file.metadata()?.len().saturating_sub(offset);
-        let len = rest.min(len as u64);
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::with_capacity(len as usize);
-        file.take(len).read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; rest.min(len as u64) as usize];
+        let mut read = 0;
+        while read < bytes.len() {
+            match file.read_at(&mut bytes[read..], offset + read as u64) {
+                // The file has become shorter.
+                Ok(0) => break,
+                Ok(n) => read += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(read);
         Ok(bytes)
     }
 

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::RecordId;
+use super::options::OnCorruption;
 use super::recovery::read;
 use super::report::Report;
 use super::survey::{Survey, survey};
@@ -61,7 +62,7 @@ pub struct DumpedRecord<'a> {
 /// # Errors
 /// When a file cannot be read or was written by a newer version. Damage is in the report.
 pub fn verify(fs: &dyn Fs, dir: &Path) -> Result<VerifyReport> {
-    let Survey { segments, report, next, epoch, .. } = survey(fs, dir)?;
+    let Survey { segments, report, next, epoch, .. } = survey(fs, dir, OnCorruption::Stop)?;
     Ok(VerifyReport {
         records: segments.iter().map(|segment| segment.records.len() as u64).sum(),
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
@@ -84,7 +85,7 @@ impl From<super::index::Segment> for SegmentInfo {
 /// # Errors
 /// As [`verify`], and when a payload cannot be unpacked.
 pub fn dump(fs: &dyn Fs, dir: &Path, mut visit: impl FnMut(DumpedRecord<'_>)) -> Result<Report> {
-    let Survey { segments, report, .. } = survey(fs, dir)?;
+    let Survey { segments, report, .. } = survey(fs, dir, OnCorruption::Stop)?;
     for segment in &segments {
         for spot in &segment.records {
             let payload = read(fs, &segment.path, *spot)?;

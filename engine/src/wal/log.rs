@@ -81,12 +81,20 @@ impl Log {
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, options: &LogOptions) -> Result<(Log, Recovery)> {
         let Opened { writer, recovery, again, index, next, durable, lock } =
             open(Arc::clone(&fs), dir, options)?;
-        let state =
-            State::new(next, durable, index.lock().unwrap_or_else(PoisonError::into_inner).bytes(), again);
-        let shared = Arc::new(Shared::new(state, index, options.queue_bytes as u64, options.max_bytes));
-        let (same, epoch, segment_bytes) = (Arc::clone(&shared), writer.epoch(), options.segment_bytes);
+        let epoch = writer.epoch();
+        let state = State::new(
+            writer,
+            next,
+            durable,
+            index.lock().unwrap_or_else(PoisonError::into_inner).bytes(),
+            again,
+        );
+        let limits =
+            [options.queue_bytes as u64, options.max_bytes, thread::group_bytes(options.segment_bytes)];
+        let shared = Arc::new(Shared::new(state, index, limits));
+        let same = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("wal".to_owned());
-        let thread = thread.spawn(move || thread::run(&same, writer, segment_bytes));
+        let thread = thread.spawn(move || thread::run(&same));
         let thread = thread.map_err(|error| Error::io("write-ahead log: no thread can be started", error))?;
         let log = Log {
             shared,
@@ -142,23 +150,33 @@ impl Log {
         state.queued += bytes;
         let id = RecordId(pending.number);
         state.queue.push_back(pending);
+        let wakes = state.wakes();
         drop(state);
-        self.shared.work.notify_one();
+        if wakes {
+            self.shared.work.notify_one();
+        }
         Ok(id)
     }
 
-    /// Waits until a record, and all before it, are durable.
+    /// Waits until a record, and all before it, are durable. Where nobody writes at the moment, this thread does.
     ///
     /// # Errors
     /// When it never will be: the log is over. The record may be in the log all the same, and come back when it is opened again.
     pub fn wait(&self, id: RecordId) -> Result<()> {
-        let wanting = |state: &mut State| state.durable <= id.0 && state.ended.is_none();
-        let state = self.shared.done.wait_while(self.shared.state(), wanting);
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        match &state.ended {
-            Some(error) if state.durable <= id.0 => Err(error.clone()),
-            _ => Ok(()),
+        let mut state = self.shared.state();
+        while state.durable <= id.0 {
+            if let Some(error) = &state.ended {
+                return Err(error.clone());
+            }
+            state = if let Some(turn) = state.lead(self.shared.group_bytes) {
+                drop(state);
+                thread::lead(&self.shared, turn);
+                self.shared.state()
+            } else {
+                self.shared.done.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
         }
+        Ok(())
     }
 
     /// Has `call` called once, when a record and all before it are durable, or with the error when they never will be. It runs on

@@ -33,9 +33,9 @@ pub(super) fn open(fs: Arc<dyn Fs>, dir: &Path, options: &LogOptions) -> Result<
     options.check()?;
     fs.create_dir_all(dir).map_err(|error| unreadable(dir, error))?;
     let lock = fs.lock(&dir.join("lock")).map_err(|error| locked(dir, error))?;
-    let survey = survey(&*fs, dir)?;
+    let survey = survey(&*fs, dir, options.on_corruption)?;
     refuse_damage(dir, &survey, options.on_corruption)?;
-    repair(&*fs, dir, &survey)?;
+    repair((&*fs, options.on_corruption), dir, &survey)?;
     let again = uncertain(&*fs, &survey)?;
     let recovery = Recovery::new(Arc::clone(&fs), &survey);
     let manifest = manifest(&survey, options);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::index::Index;
 use super::segment_file::Pending;
+use super::writer::Writer;
 use crate::error::{Error, Result};
 
 /// What is called when a record is durable, or never will be.
@@ -24,9 +25,23 @@ pub(super) struct Shared {
     pub(super) index: Arc<Mutex<Index>>,
     pub(super) queue_bytes: u64,
     pub(super) max_bytes: u64,
+    /// Bytes of a group at most, unless a single record has more.
+    pub(super) group_bytes: u64,
+}
+
+/// The right to write, with what is to be written. One thread has it at a time: the log's, or one that waits for its record.
+pub(super) struct Turn {
+    pub(super) writer: Writer,
+    pub(super) group: Vec<Pending>,
+    pub(super) release: u64,
+    pub(super) last: bool,
 }
 
 pub(super) struct State {
+    /// None while a thread has its turn, and after the end.
+    writer: Option<Writer>,
+    /// The log's thread waits, and nobody has woken it.
+    pub(super) thread_waits: bool,
     pub(super) queue: VecDeque<Pending>,
     /// Bytes of the records that were appended and are not durable: those of the queue and of the group being written.
     pub(super) queued: u64,
@@ -38,6 +53,8 @@ pub(super) struct State {
     pub(super) durable: u64,
     /// Records below may be deleted.
     pub(super) release: u64,
+    /// Below this number the writer was asked to delete.
+    pub(super) released: u64,
     pub(super) callbacks: BTreeMap<u64, Vec<Callback>>,
     pub(super) closing: bool,
     /// Why nothing is acknowledged any more.
@@ -51,9 +68,14 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn new(state: State, index: Arc<Mutex<Index>>, queue_bytes: u64, max_bytes: u64) -> Self {
+    /// A log that takes its limits from the caller.
+    pub(super) fn new(
+        state: State,
+        index: Arc<Mutex<Index>>,
+        [queue_bytes, max_bytes, group_bytes]: [u64; 3],
+    ) -> Self {
         let (work, room, done) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Shared { state: Mutex::new(state), work, room, done, index, queue_bytes, max_bytes }
+        Shared { state: Mutex::new(state), work, room, done, index, queue_bytes, max_bytes, group_bytes }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -75,6 +97,7 @@ impl Shared {
         state.queued = 0;
         let callbacks = std::mem::take(&mut state.callbacks);
         drop(state);
+        self.work.notify_one();
         self.room.notify_all();
         self.done.notify_all();
         callbacks.into_values().flatten().for_each(|call| call(Err(error.clone())));
@@ -82,14 +105,23 @@ impl Shared {
 }
 
 impl State {
-    pub(super) fn new(next: u64, durable: u64, logged: u64, again: VecDeque<Pending>) -> Self {
+    pub(super) fn new(
+        writer: Writer,
+        next: u64,
+        durable: u64,
+        logged: u64,
+        again: VecDeque<Pending>,
+    ) -> Self {
         State {
+            writer: Some(writer),
+            thread_waits: false,
             queued: again.iter().map(Pending::bytes).sum(),
             queue: again,
             logged,
             next,
             durable,
             release: 0,
+            released: 0,
             callbacks: BTreeMap::new(),
             closing: false,
             ended: None,
@@ -109,8 +141,48 @@ impl State {
         }
     }
 
+    /// Whether there is something to do, and nobody is at it.
+    pub(super) fn is_due(&self) -> bool {
+        let calls = self.callbacks.first_key_value().is_some_and(|(number, _)| *number < self.durable);
+        let due = !self.queue.is_empty() || self.release > self.released || self.closing || calls;
+        self.writer.is_some() && due
+    }
+
+    /// The turn, for the log's thread.
+    pub(super) fn take_turn(&mut self, bytes: u64) -> Option<Turn> {
+        let writer = self.writer.take()?;
+        let group = if self.queue.is_empty() { Vec::new() } else { self.take_group(bytes) };
+        Some(Turn { writer, group, release: self.release, last: self.closing && self.queue.is_empty() })
+    }
+
+    /// The turn, for a thread that waits: only while there are records to write, and nothing that is left to the log's thread.
+    pub(super) fn lead(&mut self, bytes: u64) -> Option<Turn> {
+        let other = self.release > self.released || self.closing || !self.callbacks.is_empty();
+        if other || self.queue.is_empty() || self.stalled.is_some() {
+            return None;
+        }
+        self.take_turn(bytes)
+    }
+
+    /// Ends a turn. After the end of the log there is none to come.
+    pub(super) fn end_turn(&mut self, writer: Writer) {
+        self.writer = self.ended.is_none().then_some(writer);
+    }
+
+    /// Whether the log's thread is to be woken now; says so once.
+    pub(super) fn wakes(&mut self) -> bool {
+        let wakes = self.thread_waits && self.is_due();
+        self.thread_waits &= !wakes;
+        wakes
+    }
+
+    /// Puts a group back that could not be written.
+    pub(super) fn put_back(&mut self, group: Vec<Pending>) {
+        group.into_iter().rev().for_each(|pending| self.queue.push_front(pending));
+    }
+
     /// Takes the next group off the queue: as many records as have `bytes` together, and at least one.
-    pub(super) fn take_group(&mut self, bytes: u64) -> Vec<Pending> {
+    fn take_group(&mut self, bytes: u64) -> Vec<Pending> {
         let mut sum = 0;
         let fits = |pending: &&Pending| {
             sum += pending.bytes();

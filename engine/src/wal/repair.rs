@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::format::sequence_of;
+use super::options::OnCorruption;
+use super::scan::read;
 use super::survey::{Survey, unreadable};
 use crate::error::Result;
 use crate::fs::{Fs, FsFile};
@@ -13,20 +16,27 @@ pub(super) const QUARANTINE: &str = "quarantine";
 /// Bytes copied at a time.
 const PIECE: usize = 1 << 20;
 
+/// Torn tails in the quarantine have at most this many bytes, or are a single one.
+pub(super) const TAILS_MAX: u64 = 64 << 20;
+
+/// The files, and what to do about those that cannot be read.
+type Disk<'a> = (&'a dyn Fs, OnCorruption);
+
 /// Cuts the torn tail off the last segment, and moves files away that are no part of the log. It can be interrupted anywhere and
 /// done again: records do not depend on it, the rules of the survey leave the same bytes out when they are still there.
 ///
 /// # Errors
 /// When files cannot be changed, other than for want of space.
-pub(super) fn repair(fs: &dyn Fs, dir: &Path, survey: &Survey) -> Result<()> {
+pub(super) fn repair(disk: Disk<'_>, dir: &Path, survey: &Survey) -> Result<()> {
+    let (fs, _) = disk;
     for path in &survey.released {
         fs.remove_file(path).or_else(only_if_full).map_err(|error| unreadable(path, error))?;
     }
     for stray in &survey.strays {
-        put_aside(fs, dir, stray).or_else(only_if_full).map_err(|error| unreadable(stray, error))?;
+        put_aside(disk, dir, stray).or_else(only_if_full).map_err(|error| unreadable(stray, error))?;
     }
     if let Some((path, len)) = &survey.cut {
-        cut(fs, dir, path, *len).or_else(only_if_full).map_err(|error| unreadable(path, error))?;
+        cut(disk, dir, path, *len).or_else(only_if_full).map_err(|error| unreadable(path, error))?;
     }
     Ok(())
 }
@@ -36,8 +46,9 @@ fn only_if_full(error: io::Error) -> io::Result<()> {
     if super::trouble::is_temporary(&error) { Ok(()) } else { Err(error) }
 }
 
-fn put_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<()> {
-    if is_zeros(fs, path, 0)? {
+fn put_aside(disk: Disk<'_>, dir: &Path, path: &Path) -> io::Result<()> {
+    let (fs, _) = disk;
+    if is_zeros(disk, path, 0)? {
         return fs.remove_file(path);
     }
     fs.create_dir_all(&dir.join(QUARANTINE))?;
@@ -46,31 +57,57 @@ fn put_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<()> {
     fs.sync_dir(dir)
 }
 
-fn cut(fs: &dyn Fs, dir: &Path, path: &Path, len: u64) -> io::Result<()> {
-    if !is_zeros(fs, path, len)? {
+fn cut(disk: Disk<'_>, dir: &Path, path: &Path, len: u64) -> io::Result<()> {
+    let (fs, _) = disk;
+    if !is_zeros(disk, path, len)? {
         fs.create_dir_all(&dir.join(QUARANTINE))?;
         let to = free_name(fs, dir, path, len)?;
-        if let Err(error) = copy_tail(fs, path, len, &to) {
+        if let Err(error) = copy_tail(disk, path, len, &to) {
             // Half a copy is of no use, and takes space.
             let _ = fs.remove_file(&to);
             return Err(error);
         }
+        // That the old ones are still there does no harm.
+        let _ = limit_tails(fs, dir, TAILS_MAX);
     }
     let mut file = fs.open_append(path)?;
     file.truncate(len)?;
     file.sync()
 }
 
-fn copy_tail(fs: &dyn Fs, path: &Path, from: u64, to: &Path) -> io::Result<()> {
+fn copy_tail(disk: Disk<'_>, path: &Path, from: u64, to: &Path) -> io::Result<()> {
+    let (fs, _) = disk;
     let mut copy: Box<dyn FsFile> = fs.create(to)?;
-    each_piece(fs, path, from, |bytes| copy.write_all(bytes))?;
+    each_piece(disk, path, from, |bytes| copy.write_all(bytes))?;
     copy.sync()?;
     to.parent().map_or(Ok(()), |quarantine| fs.sync_dir(quarantine))
 }
 
-fn is_zeros(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<bool> {
+/// Deletes the oldest tails until the others have at most `most` bytes, or one is left. They were never durable. Files that were
+/// put aside as a whole may hold what was, and stay.
+pub(super) fn limit_tails(fs: &dyn Fs, dir: &Path, most: u64) -> io::Result<()> {
+    let quarantine = dir.join(QUARANTINE);
+    let tails = fs.list(&quarantine)?.into_iter().filter_map(|entry| {
+        let (segment, place) = entry.name.to_str()?.split_once(".at-")?;
+        let offset: u64 = place.split('.').next()?.parse().ok()?;
+        (offset > 0).then_some(((sequence_of(segment)?, offset), entry.len, entry.name))
+    });
+    let mut tails: Vec<_> = tails.collect();
+    tails.sort();
+    let mut sum: u64 = tails.iter().map(|(_, len, _)| len).sum();
+    for (_, len, name) in tails.iter().rev().skip(1).rev() {
+        if sum <= most {
+            break;
+        }
+        fs.remove_file(&quarantine.join(name))?;
+        sum -= len;
+    }
+    Ok(())
+}
+
+fn is_zeros(disk: Disk<'_>, path: &Path, from: u64) -> io::Result<bool> {
     let mut zeros = true;
-    each_piece(fs, path, from, |bytes| {
+    each_piece(disk, path, from, |bytes| {
         zeros &= bytes.iter().all(|byte| *byte == 0);
         Ok(())
     })?;
@@ -78,13 +115,13 @@ fn is_zeros(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<bool> {
 }
 
 fn each_piece(
-    fs: &dyn Fs,
+    disk: Disk<'_>,
     path: &Path,
     mut from: u64,
     mut look: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     loop {
-        let bytes = fs.read_at(path, from, PIECE)?;
+        let bytes = read(disk, path, from, PIECE, &mut (0..0))?;
         if bytes.is_empty() {
             return Ok(());
         }

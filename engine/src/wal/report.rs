@@ -34,6 +34,8 @@ pub enum Reason {
     Leftover,
     /// Bytes in the middle that are no record any more.
     Damaged,
+    /// Bytes that the disk does not give. Records there are lost, even where nothing else says that they were.
+    Unreadable,
     /// The first bytes of a segment; its records are read all the same.
     SegmentHeader,
     /// The footer does not fit the records.
@@ -79,6 +81,7 @@ impl fmt::Display for Reason {
             Reason::TornTail => "a tail that was never durable",
             Reason::Leftover => "leftover bytes that no record needs",
             Reason::Damaged => "damaged bytes",
+            Reason::Unreadable => "bytes that cannot be read",
             Reason::SegmentHeader => "a damaged segment header",
             Reason::Footer => "a footer that does not fit the records",
             Reason::Gap => "records are missing before this place",

@@ -1,29 +1,77 @@
 //! Reads a segment from its beginning to its end, however damaged it is, through a window of bounded size.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::format::{
     FOOTER, Footer, Home, PAYLOAD_CRC, RECORD_HEADER, RECORD_MARK, RecordHeader, payload_range,
 };
+use super::options::OnCorruption;
+use super::trouble::is_temporary;
 use crate::fs::Fs;
 
 /// Bytes read at a time. A file is held in memory by this much, whatever lengths stand in it.
 const WINDOW: usize = 256 << 10;
 
+/// Where a disk is broken, files are read in pieces of this many bytes: more than a disk loses at once.
+const PIECE: usize = 4096;
+
+/// Stands for bytes that cannot be read. Not zero: zeros at the end of a file are passed over in silence.
+const UNREADABLE: u8 = 0xFF;
+
+/// Whether a failed read is damage that `policy` passes over. What may go away by itself, as missing rights, is none.
+pub(super) fn passes_over(policy: OnCorruption, error: &io::Error) -> bool {
+    policy == OnCorruption::Skip && error.kind() != io::ErrorKind::NotFound && !is_temporary(error)
+}
+
+/// Reads as [`Fs::read_at`]. Where the policy is to skip damage, a piece that cannot be read comes as bytes that no record has, and
+/// `unreadable` is widened to take it in.
+pub(super) fn read(
+    (fs, policy): (&dyn Fs, OnCorruption),
+    path: &Path,
+    offset: u64,
+    len: usize,
+    unreadable: &mut Range<u64>,
+) -> io::Result<Vec<u8>> {
+    match fs.read_at(path, offset, len) {
+        Err(error) if passes_over(policy, &error) => {}
+        read => return read,
+    }
+    let rest = usize::try_from(fs.len(path)?.saturating_sub(offset)).unwrap_or(len);
+    let mut bytes = Vec::with_capacity(rest.min(len));
+    while bytes.len() < rest.min(len) {
+        let piece = (rest.min(len) - bytes.len()).min(PIECE);
+        let from = offset + bytes.len() as u64;
+        match fs.read_at(path, from, piece) {
+            Ok(read) if read.is_empty() => break,
+            Ok(read) => bytes.extend(read),
+            Err(error) if passes_over(policy, &error) => {
+                bytes.resize(bytes.len() + piece, UNREADABLE);
+                let start = if unreadable.is_empty() { from } else { unreadable.start.min(from) };
+                *unreadable = start..unreadable.end.max(from + piece as u64);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
 /// The part of a file that is looked at.
 pub(super) struct Window<'a> {
-    fs: &'a dyn Fs,
+    disk: (&'a dyn Fs, OnCorruption),
     path: &'a Path,
     /// Bytes of the file.
     pub(super) len: u64,
     start: u64,
     bytes: Vec<u8>,
+    /// Where bytes could not be read, with what is between them.
+    unreadable: Range<u64>,
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn open(fs: &'a dyn Fs, path: &'a Path) -> io::Result<Self> {
-        Ok(Window { fs, path, len: fs.len(path)?, start: 0, bytes: Vec::new() })
+    pub(super) fn open(disk: (&'a dyn Fs, OnCorruption), path: &'a Path) -> io::Result<Self> {
+        Ok(Window { disk, path, len: disk.0.len(path)?, start: 0, bytes: Vec::new(), unreadable: 0..0 })
     }
 
     /// Up to `len` bytes from `offset` on, at most [`WINDOW`]; fewer only where the file ends.
@@ -31,7 +79,7 @@ impl<'a> Window<'a> {
         let len = len.min(WINDOW).min(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(WINDOW));
         let held = self.start..self.start + self.bytes.len() as u64;
         if !(held.contains(&offset) && offset + len as u64 <= held.end) {
-            self.bytes = self.fs.read_at(self.path, offset, WINDOW)?;
+            self.bytes = read(self.disk, self.path, offset, WINDOW, &mut self.unreadable)?;
             self.start = offset;
         }
         let begin = ((offset - self.start) as usize).min(self.bytes.len());
@@ -89,8 +137,9 @@ impl<'a> Scan<'a> {
         Scan { window, home, position: from }
     }
 
-    /// All pieces. They cover the file from where the scan began, without overlap and without holes.
-    pub(super) fn pieces(mut self) -> io::Result<Vec<Piece>> {
+    /// All pieces, and where bytes could not be read. The pieces cover the file from where the scan began, without overlap and
+    /// without holes.
+    pub(super) fn pieces(mut self) -> io::Result<(Vec<Piece>, Range<u64>)> {
         let mut pieces = Vec::new();
         while self.position < self.window.len {
             match self.sound_at(self.position)? {
@@ -101,7 +150,7 @@ impl<'a> Scan<'a> {
                 None => pieces.push(self.bad()?),
             }
         }
-        Ok(pieces)
+        Ok((pieces, self.window.unreadable))
     }
 
     /// The record or footer at `offset`, with its end.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::format::{
-    Digest, FOOTER, Footer, Home, PAYLOAD_CRC, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
+    Digest, Footer, Home, PAYLOAD_CRC, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
 };
 use super::index::Spot;
 use super::payload::Stored;
@@ -97,12 +97,10 @@ impl SegmentFile {
         self.file.truncate(self.len)
     }
 
-    /// Writes the footer and makes it durable. Gives the length of the file.
-    pub(super) fn seal(&mut self, flags: u32) -> io::Result<u64> {
+    /// Writes the footer, not durable yet. The file may be given up all the same: its records are durable.
+    pub(super) fn seal(&mut self, flags: u32) -> io::Result<()> {
         let (count, end, epoch) = (self.count, self.end, self.header.epoch);
         let footer = Footer { flags, count, end, epoch, digest: self.digest.0 };
-        self.file.write_all(&footer.encode(self.home(), self.len))?;
-        self.file.sync()?;
-        Ok(self.len + FOOTER)
+        self.file.write_all(&footer.encode(self.home(), self.len))
     }
 }

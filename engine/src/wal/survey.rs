@@ -8,8 +8,9 @@ use super::format::{
     BadHeader, Home, MANIFEST_NAME, Manifest, SEGMENT_HEADER, SegmentHeader, VERSION, sequence_of,
 };
 use super::index::Segment;
+use super::options::OnCorruption;
 use super::report::{Finding, Reason, Report};
-use super::scan::{Piece, Scan, Window};
+use super::scan::{Piece, Scan, Window, read};
 use super::walk::Walk;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
@@ -53,16 +54,18 @@ pub(super) struct Found {
 /// Looks at the log in `dir`.
 ///
 /// # Errors
-/// When a file cannot be read, or was written by a newer version. Damage is no error here.
-pub(super) fn survey(fs: &dyn Fs, dir: &Path) -> Result<Survey> {
+/// When a file cannot be read, or was written by a newer version. Damage is no error here; nor is, where the policy is to skip it,
+/// a broken disk: what cannot be read is damaged.
+pub(super) fn survey(fs: &dyn Fs, dir: &Path, policy: OnCorruption) -> Result<Survey> {
+    let disk = (fs, policy);
     let mut survey = Survey::default();
     let files = segment_files(fs, dir)?;
-    survey.manifest = read_manifest(fs, dir, !files.is_empty(), &mut survey.report)?;
+    survey.manifest = read_manifest(disk, dir, !files.is_empty(), &mut survey.report)?;
     let mut headers = Vec::new();
     for (sequence, path) in files {
         survey.sequence = survey.sequence.max(sequence);
-        let bytes =
-            fs.read_at(&path, 0, SEGMENT_HEADER as usize).map_err(|error| unreadable(&path, error))?;
+        let bytes = read(disk, &path, 0, SEGMENT_HEADER as usize, &mut (0..0))
+            .map_err(|error| unreadable(&path, error))?;
         let header = match SegmentHeader::decode(&bytes) {
             Err(BadHeader::Newer(version)) => return Err(newer(&path, version)),
             header => header.ok(),
@@ -74,7 +77,7 @@ pub(super) fn survey(fs: &dyn Fs, dir: &Path) -> Result<Survey> {
     let log = survey.log;
     let mut found = BTreeMap::new();
     for (named, path, header) in headers {
-        survey.take(fs, (named, path, header), log, &mut found)?;
+        survey.take(disk, (named, path, header), log, &mut found)?;
     }
     let found = survey.refuse_stale(found.into_values().collect());
     survey.decide(found);
@@ -92,9 +95,14 @@ fn segment_files(fs: &dyn Fs, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(named.map(|(sequence, name)| (sequence, dir.join(name))).collect())
 }
 
-fn read_manifest(fs: &dyn Fs, dir: &Path, needed: bool, report: &mut Report) -> Result<Option<Manifest>> {
+fn read_manifest(
+    disk: (&dyn Fs, OnCorruption),
+    dir: &Path,
+    needed: bool,
+    report: &mut Report,
+) -> Result<Option<Manifest>> {
     let path = dir.join(MANIFEST_NAME);
-    let bytes = match fs.read_at(&path, 0, 4096) {
+    let bytes = match read(disk, &path, 0, 4096, &mut (0..0)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -133,12 +141,12 @@ impl Survey {
     /// Sorts a file in: it is a segment, or a stray.
     fn take(
         &mut self,
-        fs: &dyn Fs,
+        disk: (&dyn Fs, OnCorruption),
         (named, path, header): (u64, PathBuf, Option<SegmentHeader>),
         log: Option<u64>,
         found: &mut BTreeMap<u64, Found>,
     ) -> Result<()> {
-        let window = Window::open(fs, &path).map_err(|error| unreadable(&path, error))?;
+        let window = Window::open(disk, &path).map_err(|error| unreadable(&path, error))?;
         let bytes = window.len;
         let mut refuse = |reason| {
             self.report.findings.push(finding(&path, 0, bytes, reason));
@@ -159,7 +167,12 @@ impl Survey {
         }
         let home = Home { log: log.unwrap_or(0), sequence };
         let from = if header.is_some() { SEGMENT_HEADER } else { 0 };
-        let pieces = Scan::new(window, home, from).pieces().map_err(|error| unreadable(&path, error))?;
+        let (pieces, unreadable) =
+            Scan::new(window, home, from).pieces().map_err(|error| unreadable(&path, error))?;
+        if !unreadable.is_empty() {
+            let bytes = unreadable.end - unreadable.start;
+            self.report.findings.push(finding(&path, unreadable.start, bytes, Reason::Unreadable));
+        }
         self.sequence = self.sequence.max(sequence);
         match origin(header, &pieces) {
             Some((epoch, first, base)) => {

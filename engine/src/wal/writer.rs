@@ -159,7 +159,7 @@ impl Writer {
         let old = self.active.take();
         self.active = Some(self.create()?);
         if let Some(mut old) = old {
-            // Without a footer it is a segment that was given up, and as good.
+            // Without a footer it is a segment that was given up, and as good: so nobody waits for a sync of it.
             let _ = old.seal(0);
         }
         Ok(())
@@ -270,7 +270,7 @@ impl Writer {
     /// Seals the last segment. What was committed is durable without.
     pub(super) fn close(&mut self) {
         if let Some(mut active) = self.active.take() {
-            let _ = active.seal(FLAG_CLOSED);
+            let _ = active.seal(FLAG_CLOSED).and_then(|()| active.sync());
         }
     }
 

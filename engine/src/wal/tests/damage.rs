@@ -1,10 +1,12 @@
 //! Files that are cut, flipped, missing, doubled, swapped, foreign, or have something behind them.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::support::*;
-use crate::fs::{Fs, SimFs};
+use crate::fs::{Call, Errno, Fault, FaultyFs, Fs, SimFs};
 use crate::wal::{Log, LogOptions, Reason, RecordId, Report, dump, verify};
 
 /// The same files, with one of them other.
@@ -32,7 +34,7 @@ fn found(disk: &SimFs) -> (BTreeSet<u64>, Report) {
 }
 
 fn refuses(disk: &SimFs) -> bool {
-    let opened = Log::open(std::sync::Arc::new(disk.clone()), dir(), &options());
+    let opened = Log::open(Arc::new(disk.clone()), dir(), &options());
     opened.is_err_and(|error| error.to_string().contains("damaged"))
 }
 
@@ -223,4 +225,69 @@ fn with_skip_a_damaged_log_goes_on_without_what_is_lost() {
     log.release(RecordId(60));
     drop(log);
     assert!(verify(&disk, dir()).unwrap().report.is_clean());
+}
+
+/// Opens a log whose reads with these numbers fail, and goes on with it. `None` when there are no such reads.
+fn opened_with_failing_reads(reads: &RangeInclusive<u64>) -> Option<(BTreeSet<u64>, Report)> {
+    let failing = || {
+        let faulty = FaultyFs::new(Arc::new(closed_log(30)));
+        faulty.inject(Call::Read, reads.clone(), Fault::Error(Errno::Io));
+        faulty
+    };
+    let (strict, faulty) = (failing(), failing());
+    let opened = Log::open(Arc::new(strict.clone()), dir(), &options());
+    if strict.faults() == 0 {
+        return None;
+    }
+    assert!(opened.is_err_and(|error| error.to_string().contains("cannot be read")), "{reads:?}");
+    let (log, recovery) = Log::open(Arc::new(faulty.clone()), dir(), &skip()).unwrap();
+    faulty.heal();
+    let next = log.next().0;
+    append(&log, next..next + 1);
+    Some((numbers(&recovery).into_iter().collect(), recovery.report().clone()))
+}
+
+#[test]
+fn a_read_that_fails_is_passed_over_with_skip_only() {
+    let all: BTreeSet<u64> = (0..30).collect();
+    let once = (1..).map_while(|n| opened_with_failing_reads(&(n..=n))).inspect(|(recovered, report)| {
+        assert!(recovered == &all && report.is_clean(), "read once more, it is there: {report}");
+    });
+    assert!(once.count() > 5);
+    let twice =
+        (1..).map_while(|n| opened_with_failing_reads(&(n..=n + 1))).inspect(|(recovered, report)| {
+            assert!(recovered.is_subset(&all) && report.damage().count() > 0, "{report}");
+        });
+    assert!(twice.count() > 5);
+    let ever = (1..).map_while(|n| opened_with_failing_reads(&(n..=u64::MAX))).inspect(|(_, report)| {
+        assert!(report.damage().count() > 0, "{report}");
+    });
+    assert!(ever.count() > 5);
+}
+
+#[test]
+fn missing_rights_are_no_damage() {
+    let faulty = FaultyFs::new(Arc::new(closed_log(30)));
+    faulty.inject(Call::Read, 2..=2, Fault::Error(Errno::Access));
+    assert!(Log::open(Arc::new(faulty.clone()), dir(), &skip()).is_err());
+    let (_, recovery) = Log::open(Arc::new(faulty), dir(), &skip()).unwrap();
+    assert_eq!(numbers(&recovery).len(), 30);
+}
+
+#[test]
+fn of_torn_tails_the_newest_are_kept() {
+    let disk = crashed_log(20);
+    let quarantine = dir().join("quarantine");
+    disk.create_dir_all(&quarantine).unwrap();
+    let files = ["wal-0000000000000000.log.at-900.0", "wal-0000000000000000.log.at-1000.0"];
+    for name in files.iter().chain(&["wal-0000000000000000.log.at-0.0", "notes"]) {
+        with(&disk, &quarantine.join(name), &vec![1; 30 << 20]);
+    }
+    let last = segments(&disk).pop().unwrap();
+    disk.open_append(&last).unwrap().write_all(&vec![0xF7; 5 << 20]).unwrap();
+    open(&disk, &options());
+    let mut left: Vec<_> = disk.list(&quarantine).unwrap().into_iter().map(|entry| entry.name).collect();
+    left.retain(|name| !name.to_str().unwrap().starts_with(last.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(left, ["notes", "wal-0000000000000000.log.at-0.0", files[1]]);
+    assert_eq!(disk.list(&quarantine).unwrap().len(), 4);
 }
