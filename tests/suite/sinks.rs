@@ -314,7 +314,11 @@ fn a_commit_that_fails_stops_the_program_and_is_made_by_the_next() {
     let table = Arc::default();
     let first = Process::on(SimFs::new(), &table).failing(1);
     let error = first.run(config(), 0, BATCHES).unwrap_err().to_string();
-    assert!(error.contains("commit: the table is locked") && error.contains("save_to("), "{error}");
+    assert!(
+        error.contains("commit: the table is locked")
+            && error.contains("save_to(suite::sinks::Process, exactly once)"),
+        "{error}"
+    );
     assert_eq!(count(&table, Step::Abort(1)), 0);
     let second = Process::on(first.disk.crash(PowerCut::Lost), &table);
     second.run(config(), 1, BATCHES - 1).unwrap();

@@ -40,8 +40,8 @@ impl<T, S: Sink<T>> Delivery<T, S> {
     pub(crate) fn prepared(sink: Arc<S>, time: Time, output: usize, mut staged: &[u8]) -> Result<Self> {
         let staged = decode(&mut staged).map_err(|error| {
             Error::Recovery(format!(
-                "what {} has prepared of batch {time} is in the log and cannot be read, so it is not committed ({error}): \
-                 start the program as it was, with the sink's old type Staged",
+                "what {} has prepared of batch {time} is in the log and cannot be read, so it is not committed \
+                 ({error}): start the program as it was, with the sink's old type Staged",
                 type_name::<S>()
             ))
         })?;
