@@ -103,6 +103,22 @@ fn a_disk_that_stays_full_for_a_while_stalls_and_resumes() {
 }
 
 #[test]
+fn a_file_whose_sync_failed_gets_no_record_more() {
+    let disk = SimFs::new();
+    let faulty = FaultyFs::new(Arc::new(disk.clone()));
+    let mut known = Known::default();
+    let mut core = Core::open(Arc::new(faulty.clone()), &options(), &mut known).unwrap();
+    core.append(2, &mut known).unwrap();
+    let next = faulty.calls(Call::Sync) + 1;
+    faulty.inject(Call::Sync, next..=next, Fault::DroppedSync);
+    let before = disk.len(&segments(&disk)[0]).unwrap();
+    core.append(1, &mut known).unwrap();
+    let lens: Vec<_> = segments(&disk).iter().map(|path| disk.len(path).unwrap()).collect();
+    assert!(lens.len() == 2 && lens[0] == before, "{before}, then {lens:?}");
+    holds(&disk, known);
+}
+
+#[test]
 fn three_broken_files_in_a_row_end_the_log() {
     let disk = SimFs::new();
     let faulty = FaultyFs::new(Arc::new(disk.clone()));

@@ -195,6 +195,32 @@ fn callbacks_come_after_the_sync_and_each_once() {
 }
 
 #[test]
+fn who_waits_writes_while_the_thread_of_the_log_is_busy() {
+    let (_, faulty) = faulty();
+    let log = open_faulty(&faulty, &options());
+    append(&log, 0..1);
+    let (gate, (busy, done)) = (hold(&faulty), mpsc::channel::<()>());
+    let id = log.append(kind(1), payload(1)).unwrap();
+    assert!(gate.wait_for(1, LIMIT));
+    log.on_durable(id, move |_| {
+        let _ = done.recv_timeout(LIMIT);
+    });
+    gate.open();
+    log.wait(id).unwrap();
+    append(&log, 2..5);
+    // A full disk is left to the log's thread, with the group.
+    let next = faulty.calls(Call::Write) + 1;
+    faulty.inject(Call::Write, next..=next, Fault::ShortWrite(10, Errno::NoSpace));
+    let same = Arc::clone(&log);
+    let waiting = std::thread::spawn(move || append(&same, 5..6));
+    until(|| log.status().stalled.is_some());
+    assert_eq!(log.status().lag_records, 1);
+    drop(busy);
+    waiting.join().unwrap();
+    assert_eq!((log.durable(), log.status().queued_bytes), (RecordId(6), 0));
+}
+
+#[test]
 fn a_panic_in_a_callback_ends_the_log_and_lets_nobody_wait() {
     let (log, _) = open(&SimFs::new(), &options());
     let id = log.append(1, "x").unwrap();
