@@ -391,7 +391,7 @@ impl<R: Rdd> Rdd for Broken<R> {
 
     fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(R::Item) -> Flow) -> Flow {
         let mut given = 0;
-        let flow = self.rdd.compute(partition, task, |item| {
+        self.rdd.compute(partition, task, |item| {
             given += 1;
             let is_left = |left: usize| left.checked_sub(1);
             let breaks = partition == 1 && given == 2;
@@ -399,8 +399,7 @@ impl<R: Rdd> Rdd for Broken<R> {
                 return task.fail("the file is gone");
             }
             sink(item)
-        });
-        flow
+        })
     }
 }
 
