@@ -37,6 +37,10 @@ impl<K: Key, S: Data> Bucket<K, S> {
         Bucket { map: KeyMap::new(), stamps: Vec::new(), changed: 0 }
     }
 
+    pub(super) fn with_room(keys: usize) -> Self {
+        Bucket { map: KeyMap::with_room(keys), stamps: Vec::new(), changed: 0 }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.map.len()
     }

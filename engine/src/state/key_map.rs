@@ -29,6 +29,12 @@ impl<K: Key, V> KeyMap<K, V> {
         KeyMap { slots: Vec::new(), entries: Vec::new() }
     }
 
+    /// An empty table with room for `keys` keys.
+    pub(crate) fn with_room(keys: usize) -> Self {
+        let slots = (keys * 4).div_ceil(3).next_power_of_two().max(SLOTS_MIN);
+        KeyMap { slots: vec![0; slots], entries: Vec::with_capacity(keys) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

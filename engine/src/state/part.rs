@@ -108,6 +108,24 @@ impl<K: Key, S: Data> Part<K, S> {
         }
     }
 
+    /// The same with room for what is its own of `keys` keys in all partitions.
+    pub(super) fn with_room(
+        partition: usize,
+        partitions: usize,
+        hasher: &KeyHashing,
+        span: Option<u32>,
+        keys: usize,
+    ) -> Self {
+        let mut part = Part::new(partition, partitions, hasher, span);
+        if keys > BUCKETS {
+            let each = keys / BUCKETS;
+            // Most buckets have no more than this (three standard deviations).
+            let room = each + 3 * each.isqrt();
+            part.buckets.iter_mut().for_each(|bucket| *bucket = Arc::new(Bucket::with_room(room)));
+        }
+        part
+    }
+
     /// A bucket without keys takes no memory of its own.
     fn empty(buckets: usize) -> Vec<Arc<Bucket<K, S>>> {
         let empty = Arc::new(Bucket::new());

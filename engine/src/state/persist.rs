@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,12 +27,15 @@ pub(super) struct Rest {
     has_stamps: bool,
 }
 
+/// So many units are read, and their keys put in, before the next: what is between takes little memory.
+const UNITS_AT_ONCE: usize = 64;
+
 /// A key with what is known of it, and its hash.
 struct Entry<K, S> {
     hash: u64,
     key: K,
     state: S,
-    last: Option<u32>,
+    last: u32,
 }
 
 impl<K: Key + Stored, S: Stored> Captured for CapturedState<K, S> {
@@ -73,34 +76,67 @@ impl<K: Key + Stored, S: Stored> Store<K, S> {
     /// batch.
     pub(super) fn restore(&self, job: &Job, saved: &Saved) -> Result<Rest> {
         let rest: Rest = decode(&mut &*saved.rest)?;
-        let weight = saved.units.iter().map(|(_, bytes)| bytes.len()).sum();
-        let stage = Stage { name: "reading a state", partitions: saved.units.len(), weight };
-        let read = self
-            .executor()
-            .run(job, stage, |task| self.read_unit(&saved.units[task.partition()].1, rest.has_stamps))?;
-        let read = read.into_iter().collect::<Result<Vec<_>>>()?;
-        let stage = Stage { name: "restoring a state", partitions: self.partitions(), weight };
-        let parts = self.executor().run(job, stage, |task| {
-            let mut part =
-                Part::new(task.partition(), self.partitions(), self.executor().hasher(), self.span());
-            for entry in read.iter().flat_map(|unit| &unit[task.partition()]) {
-                let last = entry.last.unwrap_or(saved.number);
-                part.put(entry.hash, entry.key.clone(), entry.state.clone(), last);
-            }
-            drop(part.commit());
-            part
-        })?;
-        self.resume(parts);
+        let counts = saved.units.iter().map(|(_, bytes)| decode::<usize>(&mut &**bytes));
+        // Each takes a byte at least.
+        let bytes: usize = saved.units.iter().map(|(_, bytes)| bytes.len()).sum();
+        let keys = counts.sum::<Result<usize>>()?.min(bytes);
+        let part = |partition| {
+            Mutex::new(Part::with_room(
+                partition,
+                self.partitions(),
+                self.executor().hasher(),
+                self.span(),
+                keys,
+            ))
+        };
+        let parts: Vec<_> = (0..self.partitions()).map(part).collect();
+        for units in saved.units.chunks(UNITS_AT_ONCE) {
+            let last = if rest.has_stamps { None } else { Some(saved.number) };
+            self.restore_units(job, units, last, &parts)?;
+        }
+        let parts = parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.resume(parts.collect());
         Ok(rest)
     }
 
+    /// Puts some of the saved keys where they belong. `last`: which batch all of them count as touched by, if they do not say so.
+    fn restore_units(
+        &self,
+        job: &Job,
+        units: &[(u64, Vec<u8>)],
+        last: Option<u32>,
+        parts: &[Mutex<Part<K, S>>],
+    ) -> Result<()> {
+        let weight = units.iter().map(|(_, bytes)| bytes.len()).sum();
+        let stage = Stage { name: "reading a state", partitions: units.len(), weight };
+        let read =
+            self.executor().run(job, stage, |task| self.read_unit(&units[task.partition()].1, last))?;
+        let read = read.into_iter().collect::<Result<Vec<_>>>()?;
+        let stage = Stage { name: "restoring a state", partitions: self.partitions(), weight };
+        self.executor().run(job, stage, |task| {
+            let mut part = parts[task.partition()].lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in read.iter().flat_map(|unit| &unit[task.partition()]) {
+                part.put(entry.hash, entry.key.clone(), entry.state.clone(), entry.last);
+            }
+            drop(part.commit());
+        })?;
+        Ok(())
+    }
+
     /// The keys of a bucket, by the partition that they are in now.
-    fn read_unit(&self, mut bytes: &[u8], has_stamps: bool) -> Result<Vec<Vec<Entry<K, S>>>> {
+    fn read_unit(&self, mut bytes: &[u8], last: Option<u32>) -> Result<Vec<Vec<Entry<K, S>>>> {
         let bytes = &mut bytes;
-        let mut parts: Vec<Vec<_>> = (0..self.partitions()).map(|_| Vec::new()).collect();
-        for _ in 0..decode::<usize>(bytes)? {
+        let keys: usize = decode(bytes)?;
+        // A damaged number must not ask for memory; what is right fills it.
+        let room = keys.min(bytes.len()) / self.partitions();
+        let mut parts: Vec<Vec<_>> =
+            (0..self.partitions()).map(|_| Vec::with_capacity(room + room / 8)).collect();
+        for _ in 0..keys {
             let (key, state): (K, S) = decode(bytes)?;
-            let last = if has_stamps { Some(decode(bytes)?) } else { None };
+            let last = match last {
+                Some(last) => last,
+                None => decode(bytes)?,
+            };
             let hash = self.executor().hasher().hash_one(&key);
             parts[partition_of(hash, self.partitions())].push(Entry { hash, key, state, last });
         }
