@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use millstream::fs::{Fs, SimFs};
+use millstream::fs::{Fs, RealFs, SimFs};
 use millstream::io::file::TextReader;
 use millstream::prelude::*;
 use millstream::testkit::{Collected, PowerCut, TestContext};
@@ -363,4 +363,32 @@ fn a_window_over_records_is_made_again_from_what_its_batches_had_claimed() {
         seen.extend(windows_of_late_files(&left, dir.path(), cut, 12));
         assert_eq!(seen, expected, "cut off after {cut}");
     }
+}
+
+/// Copies a directory with all that is in it.
+fn copy(from: (&dyn Fs, &Path), to: (&dyn Fs, &Path)) {
+    to.0.create_dir_all(to.1).unwrap();
+    for entry in from.0.list(from.1).unwrap() {
+        let (source, copied) = (from.1.join(&entry.name), to.1.join(&entry.name));
+        if entry.is_dir {
+            copy((from.0, &source), (to.0, &copied));
+        } else {
+            to.0.write_atomic(&copied, &from.0.read(&source).unwrap()).unwrap();
+        }
+    }
+}
+
+/// A directory as the first version wrote it, which every later one goes on with. `MILLSTREAM_WRITE_GOLDEN=1` writes it anew: only when
+/// there is a new format, which then gets a folder of its own.
+#[test]
+fn a_checkpoint_directory_of_the_first_version_is_gone_on_with() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/checkpoint-1");
+    let (disk, dir) = (SimFs::new(), Path::new("/checkpoint"));
+    if std::env::var_os("MILLSTREAM_WRITE_GOLDEN").is_some() {
+        copy((&used_disk(), dir), (&RealFs, &golden));
+    }
+    copy((&RealFs, &golden), (&disk, dir));
+    let expected = uninterrupted();
+    let seen: Results = expected.clone().into_iter().filter(|((batch, _), _)| *batch <= 7).collect();
+    assert_goes_on(disk, &seen, &expected, "a directory of the first version");
 }
