@@ -52,11 +52,12 @@ fn seen(piece: &str) -> usize {
 fn bench(criterion: &mut Criterion) {
     let words = workload::text::Text::generate(settings::SEED, BYTES.min(settings::bytes()));
     let executor = Executor::local(1);
-    let chunks =
-        input::segments(&executor, &words.bytes).into_iter().map(|segment| match segment.content() {
-            Content::Text(chunk) => chunk.clone(),
-            Content::Bytes(_) => unreachable!("lines are sealed as text"),
-        });
+    let chunks = input::segments(&executor, &words.bytes).into_iter().map(|segment| {
+        match segment.content(executor.chunks()) {
+            Ok(Content::Text(chunk)) => chunk,
+            _ => unreachable!("lines are sealed as text"),
+        }
+    });
     let chunks = chunks.collect();
     let text = String::from_utf8(words.bytes).expect("the words are ASCII");
     let mut group = criterion.benchmark_group("text");

@@ -1,6 +1,7 @@
 //! The mechanism of Millstream. Each module uses only modules above it; `ARCHITECTURE.md` beside this crate walks a record
 //! through them.
 
+mod codec;
 mod error;
 mod time;
 
@@ -12,6 +13,8 @@ pub mod clock;
 pub mod config;
 
 pub mod text;
+
+pub mod storage;
 
 pub mod observe;
 

@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::block::ring::Consumer;
 use crate::block::{ReadSegments, Segment};
 use crate::job::{Executor, Job, Stage};
+use crate::storage::StorageLevel;
 use crate::{Result, Time};
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
@@ -34,6 +35,12 @@ pub struct BlockTracker {
     summoned: AtomicBool,
     held_bytes: AtomicUsize,
     max_held_bytes: usize,
+    /// What it may hold however short memory is.
+    held_bytes_min: usize,
+    /// Where segments may stand.
+    pub(super) level: Mutex<StorageLevel>,
+    /// After a spill that failed, the next one is tried then.
+    pub(super) spill_again: Mutex<Option<Instant>>,
     /// Those of the held bytes that no eager side has collected.
     uncollected_bytes: AtomicUsize,
     is_eager: AtomicBool,
@@ -97,6 +104,10 @@ struct Segments {
     claimed: usize,
     /// Threads that are collecting a claimed segment now.
     working: usize,
+    /// Bytes of the segments that are on disk.
+    spilled: usize,
+    /// The batch is complete.
+    is_forgotten: bool,
 }
 
 /// A segment that the claiming thread collects.
@@ -115,6 +126,9 @@ pub struct Received {
     pub bytes: u64,
 }
 
+/// So many segments of a receiver have room in any case.
+const HELD_SEGMENTS_MIN: usize = 4;
+
 /// The most that a segment must hold to wake a compute thread; a full one always does, however small segments are.
 const EAGER_BYTES_MIN: usize = 32 << 10;
 
@@ -125,6 +139,8 @@ impl BlockTracker {
     /// A tracker of the segments that come through `ring`.
     pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
         let max_held_bytes = executor.config().max_held_bytes;
+        let held_bytes_min = HELD_SEGMENTS_MIN * executor.config().segment_bytes;
+        let level = executor.config().receiver_level;
         let eager_bytes_min = EAGER_BYTES_MIN.min(executor.config().segment_bytes / 2);
         Arc::new(BlockTracker {
             executor,
@@ -141,6 +157,9 @@ impl BlockTracker {
             summoned: AtomicBool::new(false),
             held_bytes: AtomicUsize::new(0),
             max_held_bytes,
+            held_bytes_min,
+            level: Mutex::new(level),
+            spill_again: Mutex::default(),
             uncollected_bytes: AtomicUsize::new(0),
             is_eager: AtomicBool::new(false),
             eager_bytes_min,
@@ -165,14 +184,18 @@ impl BlockTracker {
     }
 
     /// True while the receiver may read on: what it has handed over and no batch has finished stays below
-    /// `receiver.max_held_bytes`; and an eager shuffle, which should find it in the cache, is not far behind.
+    /// `receiver.max_held_bytes` and within the memory of the process; and an eager shuffle, which should find it in the cache, is
+    /// not far behind. A few segments may always come, so that nothing stands still for want of memory that others have.
     pub fn has_room(&self) -> bool {
         let is_behind = self.is_eager.load(Ordering::Acquire)
             && self.uncollected_bytes.load(Ordering::Acquire) >= UNCOLLECTED_BYTES_MAX;
-        self.held_bytes.load(Ordering::Acquire) < self.max_held_bytes && !is_behind
+        let held = self.held_bytes.load(Ordering::Acquire);
+        held < self.max_held_bytes
+            && (!is_behind || self.level().uses_disk())
+            && (held < self.held_bytes_min || !self.executor.memory().is_full())
     }
 
-    /// Bytes that were received and belong to no completed batch.
+    /// Bytes in memory that were received and belong to no completed batch.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes.load(Ordering::Acquire)
     }
@@ -181,6 +204,18 @@ impl BlockTracker {
     pub(crate) fn hold(&self, bytes: usize) {
         self.held_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.uncollected_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Counts that so many bytes are held in memory no more.
+    pub(super) fn release(&self, bytes: usize) {
+        self.held_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// The batches whose segments are not wanted now, the newest first: all but the oldest closed one.
+    pub(super) fn waiting_batches(&self) -> Vec<Arc<BatchBlocks>> {
+        let state = self.state();
+        let closed = state.closed.values().skip(1).rev();
+        [&state.open].into_iter().chain(closed).cloned().collect()
     }
 
     /// Called by the receiver after it pushed a segment: has a compute thread come for it, if it is worth the way.
@@ -348,7 +383,7 @@ impl BlockTracker {
         let eager = self.eager();
         for batch in &complete {
             eager.iter().for_each(|side| side.forget(batch.sequence));
-            self.held_bytes.fetch_sub(batch.received().bytes as usize, Ordering::AcqRel);
+            self.release(batch.forget());
             let never = batch.claim_rest().iter().map(|(_, segment)| segment.len()).sum();
             self.uncollected_bytes.fetch_sub(never, Ordering::AcqRel);
         }
@@ -389,6 +424,32 @@ impl BatchBlocks {
     /// All segments in the order in which they came.
     pub fn all(&self) -> Vec<Segment> {
         self.segments().all.clone()
+    }
+
+    /// The segments in memory, the newest first: those that eager sides have collected, or the others.
+    pub(super) fn in_memory(self: &Arc<Self>, collected: bool) -> Vec<(Arc<Self>, Segment)> {
+        let segments = self.segments();
+        let (first, second) = segments.all.split_at(segments.claimed.min(segments.all.len()));
+        let wanted = if collected { first } else { second };
+        let in_memory = wanted.iter().rev().filter(|segment| segment.is_in_memory());
+        in_memory.map(|segment| (Arc::clone(self), segment.clone())).collect()
+    }
+
+    /// Notes that so many bytes are on disk now; those that are to be held no more for it.
+    pub(super) fn spilled(&self, bytes: usize) -> usize {
+        let mut segments = self.segments();
+        if segments.is_forgotten {
+            return 0;
+        }
+        segments.spilled += bytes;
+        bytes
+    }
+
+    /// Notes that the batch is complete; the bytes that are to be held no more for it.
+    fn forget(&self) -> usize {
+        let mut segments = self.segments();
+        segments.is_forgotten = true;
+        segments.all.iter().map(Segment::len).sum::<usize>() - segments.spilled
     }
 
     /// The numbers of its segments.

@@ -3,6 +3,7 @@
 mod block_tracker;
 mod input_info;
 mod recurring_timer;
+mod spilling;
 
 pub(crate) use block_tracker::EagerSide;
 pub use block_tracker::{BatchBlocks, BlockTracker, Received};

@@ -59,6 +59,9 @@ impl<F: BlockFormat> Rdd for Blocks<F> {
     #[inline]
     fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(F::Item) -> Flow) -> Flow {
         let segments = &self.segments[self.bounds[partition]..self.bounds[partition + 1]];
-        segments.iter().try_for_each(|segment| F::for_each(segment, task, &mut sink))
+        segments.iter().try_for_each(|segment| match segment.content(self.executor.chunks()) {
+            Ok(content) => F::for_each(&content, segment.records(), task, &mut sink),
+            Err(error) => task.fail(error.to_string()),
+        })
     }
 }

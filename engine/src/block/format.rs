@@ -3,11 +3,11 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Content, Segment};
+use super::Content;
 use crate::job::Task;
 use crate::rdd::{Data, Flow};
 use crate::text::{self, ChunkMut, Text};
-use crate::{Error, Result};
+use crate::{Error, Result, codec};
 
 /// How records stand as bytes in a block.
 pub trait BlockFormat: Send + Sync + 'static {
@@ -26,8 +26,8 @@ pub trait BlockFormat: Send + Sync + 'static {
     /// When the bytes cannot be made valid within the limits of a chunk.
     fn seal(chunk: ChunkMut, counted: u64) -> Result<Sealed>;
 
-    /// Gives the records of a segment to `sink`, in order.
-    fn for_each(segment: &Segment, task: &Task, sink: impl FnMut(Self::Item) -> Flow) -> Flow;
+    /// Gives the records of a segment to `sink`, in order; there are `records` of them.
+    fn for_each(content: &Content, records: u64, task: &Task, sink: impl FnMut(Self::Item) -> Flow) -> Flow;
 }
 
 /// A chunk that is ready to be read.
@@ -64,8 +64,8 @@ impl BlockFormat for Lines {
     }
 
     #[inline]
-    fn for_each(segment: &Segment, task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
-        match segment.content() {
+    fn for_each(content: &Content, _records: u64, task: &Task, sink: impl FnMut(Text) -> Flow) -> Flow {
+        match content {
             Content::Text(block) => text::for_each_line(block, 0..block.len(), sink),
             Content::Bytes(_) => task.fail("a block of lines holds other records"),
         }
@@ -80,28 +80,22 @@ impl<T: Data + Serialize + DeserializeOwned> BlockFormat for Records<T> {
     type Item = T;
 
     fn encode(item: &T, bytes: &mut Vec<u8>) -> Result<()> {
-        let appended = postcard::to_extend(item, std::mem::take(bytes));
-        *bytes = appended
-            .map_err(|e| Error::Codec(format!("a record of type {}: {e}", std::any::type_name::<T>())))?;
-        Ok(())
+        codec::encode(item, bytes)
     }
 
     fn seal(chunk: ChunkMut, counted: u64) -> Result<Sealed> {
         Ok(Sealed { content: Content::Bytes(chunk.freeze_compact()), records: counted, replaced: 0 })
     }
 
-    fn for_each(segment: &Segment, task: &Task, mut sink: impl FnMut(T) -> Flow) -> Flow {
-        let Content::Bytes(chunk) = segment.content() else {
+    fn for_each(content: &Content, records: u64, task: &Task, mut sink: impl FnMut(T) -> Flow) -> Flow {
+        let Content::Bytes(chunk) = content else {
             return task.fail("a block of records holds lines");
         };
         let mut bytes = chunk.as_bytes();
-        for _ in 0..segment.records() {
-            match postcard::take_from_bytes(bytes) {
-                Ok((item, rest)) => {
-                    bytes = rest;
-                    sink(item)?;
-                }
-                Err(e) => return task.fail(format!("a record of type {}: {e}", std::any::type_name::<T>())),
+        for _ in 0..records {
+            match codec::decode(&mut bytes) {
+                Ok(item) => sink(item)?,
+                Err(error) => return task.fail(error.to_string()),
             }
         }
         Flow::Continue(())

@@ -2,17 +2,17 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::Segment;
+use super::{Content, Segment};
 use crate::Result;
 
 /// Where the received segments of a stream are written before anybody relies on them.
 pub(crate) trait SegmentLog: Send + Sync {
-    /// Hands a segment over, with its number among those of the stream and how far its source is with it, and gives the ticket to [wait](Self::wait) with. It returns at
+    /// Hands a segment and its content over, with its number among those of the stream and how far its source is with it, and gives the ticket to [wait](Self::wait) with. It returns at
     /// once, unless the log is behind: then it holds the receiver up.
     ///
     /// # Errors
     /// When the log has failed for good.
-    fn append(&self, number: u64, segment: &Segment, mark: Option<Mark>) -> Result<u64>;
+    fn append(&self, number: u64, segment: &Segment, content: Content, mark: Option<Mark>) -> Result<u64>;
 
     /// Returns when the segment, and all before it, are durable.
     ///

@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 38] = [
+static KEYS: [Key; 43] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -59,6 +59,34 @@ static KEYS: [Key; 38] = [
         "receiver.max_held_bytes",
         Kind::Bytes(|s| &mut s.max_held_bytes, 4 * KIB..=TIB),
         "Bytes per receiver that are received but not yet processed, before reading stops.",
+    ),
+    key(
+        "receiver.storage_level",
+        Kind::StorageLevel(|s| &mut s.receiver_level),
+        "Where received blocks may stand until their batch is complete. Without disk a receiver stops reading when memory \
+         is short; with it, blocks are spilled first.",
+    ),
+    key(
+        "memory.max",
+        Kind::Bytes(|s| &mut s.memory_max, 0..=TIB),
+        "Memory that the process may occupy before kept streams are evicted, blocks spilled and receivers slowed; 0 is \
+         60 % of the machine's, or of its control group's.",
+    ),
+    key(
+        "storage.dir",
+        Kind::Path(|s| &mut s.storage_dir),
+        "Directory for what memory cannot hold; none is the system's for temporary files. Nothing in it outlives the \
+         process.",
+    ),
+    key(
+        "storage.replica_dir",
+        Kind::Path(|s| &mut s.replica_dir),
+        "Directory, on another disk, for second copies: those of storage levels that end in _2.",
+    ),
+    key(
+        "storage.max_bytes",
+        Kind::Bytes(|s| &mut s.storage_max_bytes, MIB..=64 * TIB),
+        "Bytes that may be spilled to disk before receivers are slowed.",
     ),
     key(
         "receiver.max_line_bytes",

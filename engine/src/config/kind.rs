@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Master, OnBatchFailure, Settings, parse};
+use crate::storage::StorageLevel;
 
 /// The place of one value in the settings.
 type Field<T> = fn(&mut Settings) -> &mut T;
@@ -33,6 +34,8 @@ pub(super) enum Kind {
     Master(Field<Master>),
     /// What a failed batch leads to.
     OnBatchFailure(Field<OnBatchFailure>),
+    /// Where something kept may stand.
+    StorageLevel(Field<StorageLevel>),
 }
 
 impl Kind {
@@ -50,6 +53,7 @@ impl Kind {
             Kind::Path(field) => *field(settings) = parse::path(text)?,
             Kind::Master(field) => *field(settings) = text.parse()?,
             Kind::OnBatchFailure(field) => *field(settings) = text.parse()?,
+            Kind::StorageLevel(field) => *field(settings) = text.parse()?,
         }
         Ok(())
     }
@@ -70,6 +74,7 @@ impl Kind {
             }
             Kind::Master(field) => field(settings).to_string(),
             Kind::OnBatchFailure(field) => field(settings).to_string(),
+            Kind::StorageLevel(field) => field(settings).to_string(),
         }
     }
 
@@ -86,7 +91,7 @@ impl Kind {
             Kind::Factor(field) => (0.0..f64::INFINITY).contains(field(settings)),
             Kind::Master(field) => *field(settings) != Master::Local(0),
             Kind::Path(field) => field(settings).as_ref().is_none_or(|path| !path.as_os_str().is_empty()),
-            Kind::Flag(_) | Kind::Seed(_) | Kind::OnBatchFailure(_) => true,
+            Kind::Flag(_) | Kind::Seed(_) | Kind::OnBatchFailure(_) | Kind::StorageLevel(_) => true,
         }
     }
 
@@ -109,6 +114,7 @@ impl Kind {
             Kind::Path(_) => "a path, or none".to_string(),
             Kind::Master(_) => Master::FORMS.to_string(),
             Kind::OnBatchFailure(_) => OnBatchFailure::FORMS.to_string(),
+            Kind::StorageLevel(_) => StorageLevel::FORMS.to_string(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::parse::limit;
 use super::{Config, Master, OnBatchFailure};
+use crate::storage::StorageLevel;
 
 impl Config {
     /// Name of the program in logs and in the UI. Key `app_name`.
@@ -40,6 +41,31 @@ impl Config {
     /// Unprocessed bytes per receiver before reading stops. Key `receiver.max_held_bytes`.
     pub fn max_held_bytes(self, bytes: usize) -> Self {
         self.set("receiver.max_held_bytes", |s| s.max_held_bytes = bytes)
+    }
+
+    /// Where received blocks may stand until their batch is complete. Key `receiver.storage_level`.
+    pub fn receiver_level(self, level: StorageLevel) -> Self {
+        self.set("receiver.storage_level", |s| s.receiver_level = level)
+    }
+
+    /// Memory that the process may occupy; 0 is 60 % of the machine's. Key `memory.max`.
+    pub fn memory_max(self, bytes: usize) -> Self {
+        self.set("memory.max", |s| s.memory_max = bytes)
+    }
+
+    /// Where to spill what memory cannot hold. Key `storage.dir`.
+    pub fn storage_dir(self, dir: impl Into<PathBuf>) -> Self {
+        self.set("storage.dir", |s| s.storage_dir = Some(dir.into()))
+    }
+
+    /// Where to spill second copies. Key `storage.replica_dir`.
+    pub fn replica_dir(self, dir: impl Into<PathBuf>) -> Self {
+        self.set("storage.replica_dir", |s| s.replica_dir = Some(dir.into()))
+    }
+
+    /// Bytes that may be spilled. Key `storage.max_bytes`.
+    pub fn storage_max_bytes(self, bytes: usize) -> Self {
+        self.set("storage.max_bytes", |s| s.storage_max_bytes = bytes)
     }
 
     /// Longest line of text that is one record. Key `receiver.max_line_bytes`.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, Key, Master, OnBatchFailure};
+use crate::storage::{StorageLevel, machine_memory};
 
 /// Every value of a [`Config`], typed; `Settings::default()` holds the defaults.
 ///
@@ -26,6 +27,16 @@ pub struct Settings {
     pub ring_segments: usize,
     /// `receiver.max_held_bytes`.
     pub max_held_bytes: usize,
+    /// `receiver.storage_level`.
+    pub receiver_level: StorageLevel,
+    /// `memory.max`; see [`Settings::effective_memory_max`].
+    pub memory_max: usize,
+    /// `storage.dir`; see [`Settings::effective_storage_dirs`].
+    pub storage_dir: Option<PathBuf>,
+    /// `storage.replica_dir`.
+    pub replica_dir: Option<PathBuf>,
+    /// `storage.max_bytes`.
+    pub storage_max_bytes: usize,
     /// `receiver.max_line_bytes`.
     pub max_line_bytes: usize,
     /// `receiver.restart_delay`.
@@ -100,6 +111,11 @@ impl Default for Settings {
             segment_bytes: 256 << 10,
             ring_segments: 64,
             max_held_bytes: 1 << 30,
+            receiver_level: StorageLevel::MEMORY_ONLY_SER,
+            memory_max: 0,
+            storage_dir: None,
+            replica_dir: None,
+            storage_max_bytes: 16 << 30,
             max_line_bytes: 1 << 20,
             restart_delay: Duration::from_secs(2),
             max_rate: None,
@@ -139,6 +155,20 @@ impl Settings {
     /// How often a receiver cuts a block: `receiver.block_interval`, but never longer than a batch.
     pub fn effective_block_interval(&self) -> Duration {
         self.block_interval.min(self.batch_interval)
+    }
+
+    /// The memory that the process may occupy, in bytes.
+    pub fn effective_memory_max(&self) -> usize {
+        match self.memory_max {
+            0 => usize::try_from(machine_memory() / 10 * 6).unwrap_or(usize::MAX),
+            max => max,
+        }
+    }
+
+    /// Where to spill, and second copies where there is a directory for them.
+    pub fn effective_storage_dirs(&self) -> Vec<PathBuf> {
+        let first = self.storage_dir.clone().unwrap_or_else(std::env::temp_dir);
+        [first].into_iter().chain(self.replica_dir.clone()).collect()
     }
 
     /// How many segments a receiver's ring holds: `receiver.ring_segments`, rounded up to a power of two.

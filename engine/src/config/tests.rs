@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::Result;
+use crate::storage::StorageLevel;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -82,6 +83,11 @@ fn every_key_has_a_setter_and_every_setter_its_key() {
         .segment_bytes(8 << 10)
         .ring_segments(100)
         .max_held_bytes(2 << 20)
+        .receiver_level(StorageLevel::MEMORY_AND_DISK)
+        .memory_max(1 << 30)
+        .storage_dir("/var/tmp")
+        .replica_dir("/mnt/var/tmp")
+        .storage_max_bytes(1 << 30)
         .max_line_bytes(99)
         .restart_delay(ms(1))
         .max_rate(-1.0)
@@ -261,4 +267,15 @@ fn values_set_in_code_are_held_to_their_ranges() {
         let message = config.validate().unwrap_err().to_string();
         assert!(message.contains(said), "{message}");
     }
+}
+
+#[test]
+fn memory_that_no_program_runs_in_is_refused() {
+    let message = Config::new().memory_max(1 << 20).validate().unwrap_err().to_string();
+    assert!(
+        message.contains("is too little") && message.contains("at least 32 MiB"),
+        "{message}"
+    );
+    Config::new().memory_max(32 << 20).validate().unwrap();
+    assert!(Config::new().effective_memory_max() > 32 << 20);
 }

@@ -4,6 +4,9 @@ use super::layers::refused;
 use super::{Config, Place};
 use crate::{Error, Result};
 
+/// The least memory to run with: the program itself, its threads and a few segments.
+const MEMORY_MIN: usize = 32 << 20;
+
 impl Config {
     /// Checks every range and the relations between keys.
     ///
@@ -20,6 +23,7 @@ impl Config {
             }
         }
         self.block_fits_batch()?;
+        self.memory_is_enough()?;
         self.fits_into_held("receiver.segment_bytes", self.segment_bytes, "segment")?;
         self.fits_into_held("receiver.max_line_bytes", self.max_line_bytes, "line")
     }
@@ -35,6 +39,18 @@ impl Config {
              and it is 200 ms or the batch interval, whichever is shorter",
             self.assignment("receiver.block_interval"),
             self.assignment("batch_interval"),
+        )))
+    }
+
+    /// Less than a program needs to stand still would stop its receivers for ever.
+    fn memory_is_enough(&self) -> Result<()> {
+        if self.memory_max == 0 || self.memory_max >= MEMORY_MIN {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{} is too little to run with: give at least {} MiB, or 0 for 60 % of the machine's memory",
+            self.assignment("memory.max"),
+            MEMORY_MIN >> 20,
         )))
     }
 

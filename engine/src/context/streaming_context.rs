@@ -19,6 +19,7 @@ use crate::observe::{
 use crate::rdd::{Data, Parallelized};
 use crate::receive::{Blocks, Receiver};
 use crate::recovery::CheckpointStatus;
+use crate::storage::MemoryStatus;
 use crate::{Error, Result, Time};
 
 /// A streaming program: its streams, its output operations, and the threads that run them once it is started.
@@ -123,6 +124,12 @@ impl StreamingContext {
     /// Bytes that receivers have brought and no completed batch has used up.
     pub fn held_bytes(&self) -> usize {
         self.0.graph.trackers().iter().map(|tracker| tracker.held_bytes()).sum()
+    }
+
+    /// What is held in memory now, against `memory.max`, and what is on disk for want of it.
+    pub fn memory(&self) -> MemoryStatus {
+        let spilled = self.executor().spill().bytes();
+        MemoryStatus { spilled, ..self.executor().memory().status() }
     }
 
     /// The number of input streams, which is the id of the next one.

@@ -8,8 +8,9 @@ use super::{Graph, Output, OutputBody};
 use crate::batch::BlockTracker;
 use crate::block::Segment;
 use crate::job::{Executor, Job};
-use crate::rdd::{Rdd, Shared};
+use crate::rdd::{Keep, Rdd, Shared, Stored};
 use crate::shuffle::{Shuffle, Wide};
+use crate::storage::StorageLevel;
 use crate::{BoxError, Error, Result, Time};
 
 /// A discretized stream: one RDD per batch, `Time -> Option<Rdd>`.
@@ -56,6 +57,41 @@ impl<R: Rdd> DStream<R> {
             );
         }
         self.clone()
+    }
+
+    /// Has the records of every batch kept at `level` until the batch is forgotten, however many read them. The last call holds.
+    ///
+    /// Of a stream of windows, the panes are kept so. Of a receiver's stream, it is where its blocks may stand, instead of
+    /// `receiver.storage_level`; they are encoded always. State is kept in memory, whatever the level.
+    ///
+    /// # Panics
+    /// After the context has started.
+    #[track_caller]
+    pub fn persist(&self, level: StorageLevel) -> Self
+    where
+        R::Item: Stored,
+    {
+        if self.graph.ensure_open().is_err() {
+            panic!("Cannot change storage level of a DStream after streaming context has started");
+        }
+        let has_replica = self.executor().config().replica_dir.is_some();
+        if level.copies() > 1 && level.uses_disk() && !has_replica {
+            tracing::warn!(stream = ?self, %level, "there is one copy only: set storage.replica_dir for a second one");
+        }
+        self.node.persist(Keep::at(level));
+        self.clone()
+    }
+
+    /// [`persist`](Self::persist) at `MEMORY_ONLY_SER`.
+    ///
+    /// # Panics
+    /// After the context has started.
+    #[track_caller]
+    pub fn cache(&self) -> Self
+    where
+        R::Item: Stored,
+    {
+        self.persist(StorageLevel::MEMORY_ONLY_SER)
     }
 
     /// The RDDs of this stream from `from` to `to`, both included. Those that are forgotten or not there yet are made for the
@@ -237,6 +273,8 @@ pub(crate) fn receiver_node<R: Rdd>(
     compute: Compute<R>,
 ) -> DStream<R> {
     let info = graph.info("receiver stream", Location::caller(), graph.batch_interval(), true);
+    let blocks = Arc::clone(&tracker);
     let eager = EagerPath { tracker, of_segment: Arc::new(of_segment), nodes: Vec::new() };
-    graph.add(Node::new(info, Vec::new(), compute).with_eager(Some(eager)))
+    let node = Node::new(info, Vec::new(), compute).with_eager(Some(eager));
+    graph.add(node.with_persist(move |keep| blocks.set_level(keep.level())))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Graph;
@@ -31,7 +30,7 @@ impl Graph {
         let durable = |(operator, info): (&stateful::Stateful, stateful::OperatorInfo)| DurableOperator {
             id: info.id,
             description: info.description,
-            keys: operator.keys.load(Ordering::Relaxed),
+            keys: operator.tables.keys(),
             feed: Arc::clone(&operator.feed),
         };
         reached.map(durable).collect()

@@ -39,7 +39,7 @@ impl<R: Rdd> EagerPath<R> {
         nodes.push(Arc::clone(node) as Arc<dyn AnyNode>);
         Some(EagerPath {
             tracker: before.tracker,
-            of_segment: Arc::new(move |segment| op(Shared::new(of_segment(segment), false))),
+            of_segment: Arc::new(move |segment| op(Shared::new(of_segment(segment), None))),
             nodes,
         })
     }

@@ -1,7 +1,7 @@
 //! Streams of keyed state.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::recovery::Persist;
 use crate::sequence::{Sequence, Sequential, StepRdd};
 use crate::shuffle::{Exchange, Wide};
 use crate::state::{AllKeys, Arriving, Emitted, MapState, StateSpec, States, UpdateSpec, UpdateState, span};
+use crate::storage::Tables;
 use crate::{Result, Time};
 
 /// The way of a stream of pairs into a stateful operator.
@@ -89,7 +90,7 @@ impl<R: Rdd> DStream<R> {
         let span = self.timeout_span(spec.timeout);
         let by_key = self.by_key(NAME, spec.partitions);
         let operator = MapState::new(NAME, self.executor(), by_key.partitions, spec, span);
-        let (keys, shows_states) = (operator.keys(), operator.shows_states());
+        let (tables, shows_states) = (operator.tables(), operator.shows_states());
         let feed = by_key.feed(operator, |_| ());
         let mapped_at = {
             let feed = Arc::clone(&feed);
@@ -105,7 +106,7 @@ impl<R: Rdd> DStream<R> {
                 Ok(step.map(|step| StepRdd::<_, States>::new(Arc::clone(&feed.sequence), step).boxed()))
             }
         };
-        let mapped = by_key.stream.stateful(NAME, &feed, keys, mapped_at);
+        let mapped = by_key.stream.stateful(NAME, &feed, tables, mapped_at);
         MapWithStateStream { mapped, states_at: Arc::new(states_at), shows_states }
     }
 
@@ -126,7 +127,7 @@ impl<R: Rdd> DStream<R> {
         let by_key = self.by_key(NAME, spec.partitions);
         let has_initial = spec.has_initial();
         let operator = UpdateState::new(NAME, self.executor(), by_key.partitions, spec);
-        let (keys, begin) = (operator.keys(), operator.begin());
+        let (tables, begin) = (operator.tables(), operator.begin());
         let begins = Arc::clone(&begin);
         let feed = by_key.feed(operator, move |time| {
             let _ = begins.set(time);
@@ -139,7 +140,7 @@ impl<R: Rdd> DStream<R> {
                 Ok(step.map(|step| StepRdd::<_, AllKeys>::new(Arc::clone(&feed.sequence), step).boxed()))
             }
         };
-        by_key.stream.stateful(NAME, &feed, keys, states_at)
+        by_key.stream.stateful(NAME, &feed, tables, states_at)
     }
 
     /// In so many batches without a record a key times out.
@@ -169,7 +170,7 @@ impl<R: Rdd> DStream<R> {
         &self,
         name: &'static str,
         feed: &Arc<Feed<R, S>>,
-        keys: Arc<AtomicUsize>,
+        tables: Arc<Tables>,
         rdd_at: impl Fn(Time) -> Result<Option<BoxRdd<T>>> + Send + Sync + 'static,
     ) -> DStream<BoxRdd<T>> {
         let info = self.graph.info(name, Location::caller(), self.slide(), true);
@@ -177,7 +178,7 @@ impl<R: Rdd> DStream<R> {
         let node = Node::new(info, parents, Box::new(rdd_at)).with_forget(move |time| forgets.forget(time));
         let stream = self.graph.add(node);
         let (node, feed) = (Arc::clone(&stream.node) as _, Arc::clone(feed) as _);
-        self.graph.add_stateful(Stateful { node, keys, feed });
+        self.graph.add_stateful(Stateful { node, tables, feed });
         stream
     }
 }

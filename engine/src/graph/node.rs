@@ -9,7 +9,7 @@ use super::claims::Claims;
 use super::eager::EagerPath;
 use crate::deliver::Commits;
 use crate::job::Executor;
-use crate::rdd::{Rdd, Shared};
+use crate::rdd::{Keep, Rdd, Shared};
 use crate::{Result, Time};
 
 /// What all nodes of one graph have in common.
@@ -108,7 +108,8 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Called once per node before the first batch, with the number of streams and outputs that read it.
     fn settle(&self, consumers: usize) {
-        self.info().keep.store(consumers > 1 && !self.info().is_stored, Ordering::Release);
+        let is_read_twice = consumers > 1 && !self.info().is_stored;
+        self.info().keep.fetch_or(is_read_twice, Ordering::AcqRel);
     }
 
     /// Called after every node has been settled.
@@ -130,6 +131,10 @@ pub(crate) struct Node<R: Rdd> {
     on_begin: Option<Box<dyn Fn() + Send + Sync>>,
     /// Told with the node itself what to forget.
     on_forget: Option<Box<dyn Fn(Time) + Send + Sync>>,
+    /// Told how the program wants the records kept, where they are kept by somebody else: a receiver's blocks, a window's panes.
+    on_persist: Option<Box<dyn Fn(Keep<R::Item>) + Send + Sync>>,
+    /// How the program wants its records kept, if it says.
+    keep: Mutex<Option<Keep<R::Item>>>,
     generated: Mutex<BTreeMap<Time, Option<Shared<R>>>>,
 }
 
@@ -142,6 +147,8 @@ impl<R: Rdd> Node<R> {
             eager: None,
             on_begin: None,
             on_forget: None,
+            on_persist: None,
+            keep: Mutex::default(),
             generated: Mutex::default(),
         }
     }
@@ -156,9 +163,28 @@ impl<R: Rdd> Node<R> {
         self
     }
 
+    pub(crate) fn with_persist(mut self, on_persist: impl Fn(Keep<R::Item>) + Send + Sync + 'static) -> Self {
+        self.on_persist = Some(Box::new(on_persist));
+        self
+    }
+
     pub(crate) fn with_forget(mut self, on_forget: impl Fn(Time) + Send + Sync + 'static) -> Self {
         self.on_forget = Some(Box::new(on_forget));
         self
+    }
+
+    /// Has the records of every batch kept, however many consumers there are.
+    pub(crate) fn persist(&self, keep: Keep<R::Item>) {
+        if let Some(on_persist) = &self.on_persist {
+            return on_persist(keep);
+        }
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(keep);
+        self.info.keep.store(true, Ordering::Release);
+    }
+
+    fn keep(&self) -> Option<Keep<R::Item>> {
+        let told = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
+        self.info.is_kept().then(|| told.unwrap_or_else(Keep::in_memory))
     }
 
     /// The RDD of the batch at `time`, made on the first call.
@@ -170,7 +196,7 @@ impl<R: Rdd> Node<R> {
         if let Some(rdd) = generated.get(&time) {
             return Ok(rdd.clone());
         }
-        let rdd = (self.compute)(time)?.map(|rdd| Shared::new(rdd, self.info.is_kept()));
+        let rdd = (self.compute)(time)?.map(|rdd| Shared::new(rdd, self.keep()));
         generated.insert(time, rdd.clone());
         Ok(rdd)
     }

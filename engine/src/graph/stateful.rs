@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::node::AnyNode;
 use super::sequenced::AnyFeed;
+use crate::storage::Tables;
 
 /// An operator that carries something from batch to batch.
 pub(crate) struct Stateful {
     pub(crate) node: Arc<dyn AnyNode>,
-    /// How many keys it holds.
-    pub(crate) keys: Arc<AtomicUsize>,
+    /// How much it holds.
+    pub(crate) tables: Arc<Tables>,
     pub(crate) feed: Arc<dyn AnyFeed>,
 }
 
@@ -26,6 +26,8 @@ pub struct OperatorInfo {
     pub description: String,
     /// The keys that it held at the end of the last batch.
     pub keys: usize,
+    /// The bytes of its tables then; what keys and values own elsewhere (long texts, lists) is not counted.
+    pub bytes: usize,
 }
 
 /// The name that the program gave to two of the operators.
@@ -44,7 +46,8 @@ pub(super) fn infos(operators: &[Stateful]) -> Vec<OperatorInfo> {
         OperatorInfo {
             id: node.name().map_or_else(|| format!("{}-{count}", node.operator), str::to_owned),
             description: node.to_string(),
-            keys: operator.keys.load(Ordering::Relaxed),
+            keys: operator.tables.keys(),
+            bytes: operator.tables.bytes(),
         }
     };
     operators.iter().map(&mut info).collect()

@@ -11,7 +11,7 @@ use super::output::OutputBody;
 use super::sequenced::Feed;
 use super::stateful::Stateful;
 use crate::job::Job;
-use crate::rdd::{BoxRdd, Key, Rdd, Stored, UnionAll};
+use crate::rdd::{BoxRdd, Keep, Key, Rdd, Stored, UnionAll};
 use crate::sequence::{Sequence, StepRdd};
 use crate::shuffle::Wide;
 use crate::window::{Arriving, KeyedWindow, RawPane, Sliding, Span, Whole};
@@ -37,10 +37,11 @@ impl<R: Rdd> DStream<R> {
     pub fn windowed(&self, window: Duration, slide: Duration) -> DStream<BoxRdd<R::Item>> {
         let span = self.span(window, slide);
         let (parent, panes) = (Arc::clone(&self.node), Arc::new(Panes::<R>::default()));
+        let keep = Arc::new(Mutex::new(Keep::in_memory()));
         let zero = Arc::clone(&self.node.info().origin);
         let pane_at = {
-            let panes = Arc::clone(&panes);
-            Arc::new(move |time| raw_pane(&parent, &panes, time))
+            let (panes, keep) = (Arc::clone(&panes), Arc::clone(&keep));
+            Arc::new(move |time| raw_pane(&parent, &panes, time, &keep))
         };
         let executor = self.executor().clone();
         let compute = {
@@ -57,6 +58,7 @@ impl<R: Rdd> DStream<R> {
         let forgotten = move |time| forget_panes(&panes, time - span.window);
         let node =
             Node::new(info, vec![Arc::clone(&self.node) as _], Box::new(compute)).with_forget(forgotten);
+        let node = node.with_persist(move |told| *keep.lock().unwrap_or_else(PoisonError::into_inner) = told);
         let stream = self.graph.add(node);
         stream.keep_up(span, move |time| pane_at(time));
         stream
@@ -112,12 +114,18 @@ impl<R: Rdd> DStream<R> {
 }
 
 /// The pane of the parent's batch at `time`, made on the first call.
-fn raw_pane<R: Rdd>(parent: &Node<R>, panes: &Panes<R>, time: Time) -> Result<Option<RawPane<R>>> {
+fn raw_pane<R: Rdd>(
+    parent: &Node<R>,
+    panes: &Panes<R>,
+    time: Time,
+    keep: &Mutex<Keep<R::Item>>,
+) -> Result<Option<RawPane<R>>> {
     let mut panes = panes.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pane) = panes.get(&time) {
         return Ok(Some(pane.clone()));
     }
-    let pane = parent.at(time)?.map(RawPane::new);
+    let keep = *keep.lock().unwrap_or_else(PoisonError::into_inner);
+    let pane = parent.at(time)?.map(|batch| RawPane::new(batch, keep));
     panes.extend(pane.clone().map(|pane| (time, pane)));
     Ok(pane)
 }
@@ -162,7 +170,7 @@ impl<K: Key + Stored, V: Stored> DStream<Wide<(K, V)>> {
         let span = self.span(window, slide);
         let window =
             KeyedWindow::<K, V, S>::new(operator, span, make(span), sticky, self.executor(), partitions);
-        let keys = window.keys();
+        let tables = window.tables();
         let origin = Arc::clone(&self.node.info().origin);
         let zero = move || *origin.zero.get().unwrap_or(&Time::default());
         let feed = Arc::new(Feed {
@@ -191,7 +199,7 @@ impl<K: Key + Stored, V: Stored> DStream<Wide<(K, V)>> {
         })
         .with_forget(move |time| forgets.forget(time));
         let stream = self.graph.add(node);
-        self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, keys, feed });
+        self.graph.add_stateful(Stateful { node: Arc::clone(&stream.node) as _, tables, feed });
         stream.keep_up(span, move |time| rdd_at(time));
         stream
     }

@@ -7,6 +7,8 @@ use rayon::prelude::*;
 use super::task::{Job, Task};
 use super::{KeyHashing, current, panics};
 use crate::config::Config;
+use crate::fs::RealFs;
+use crate::storage::{Memory, Spill};
 use crate::text::{self, ChunkPool};
 use crate::{Error, Result};
 
@@ -20,6 +22,8 @@ struct Inner {
     all_threads: usize,
     hasher: KeyHashing,
     chunks: ChunkPool,
+    memory: Memory,
+    spill: Spill,
     /// Cores that receivers occupy; set once, before the first task.
     receivers: AtomicUsize,
     pool: OnceLock<ThreadPool>,
@@ -41,6 +45,9 @@ pub struct Stage<'a> {
 /// Idle chunks that the pool keeps for reuse; more are given back to the system.
 const IDLE_CHUNKS_MAX: usize = 8_192;
 
+/// The share of the memory, one part in so many, that idle chunks may have.
+const IDLE_SHARE: usize = 8;
+
 impl Executor {
     /// An executor for `config`; its threads start with the first stage that needs them.
     pub fn new(config: &Config) -> Self {
@@ -48,11 +55,17 @@ impl Executor {
             Some(seed) => KeyHashing::with_seed(seed),
             None => KeyHashing::random(),
         };
+        let memory_max = config.effective_memory_max();
+        let idle_max = IDLE_CHUNKS_MAX.min(memory_max / IDLE_SHARE / config.segment_bytes);
+        let chunks = ChunkPool::new(config.segment_bytes, idle_max);
+        let dirs = config.effective_storage_dirs();
         Executor(Arc::new(Inner {
             config: config.clone(),
             all_threads: config.master.threads(),
             hasher,
-            chunks: ChunkPool::new(config.segment_bytes, IDLE_CHUNKS_MAX),
+            memory: Memory::new(memory_max, chunks.clone()),
+            spill: Spill::new(Arc::new(RealFs), dirs, config.storage_max_bytes as u64),
+            chunks,
             receivers: AtomicUsize::new(0),
             pool: OnceLock::new(),
             stages: AtomicUsize::new(0),
@@ -77,6 +90,16 @@ impl Executor {
     /// Where received and read bytes live.
     pub fn chunks(&self) -> &ChunkPool {
         &self.0.chunks
+    }
+
+    /// What is held in memory, against what may be.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
+    /// Where what memory cannot hold goes.
+    pub fn spill(&self) -> &Spill {
+        &self.0.spill
     }
 
     /// Leaves `receivers` threads of the master's number to receivers. Has no effect once the first stage has run.

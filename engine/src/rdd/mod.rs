@@ -6,6 +6,7 @@
 //! [prepares](Rdd::prepare) them and hand out what they stored.
 
 mod boxed;
+mod kept;
 mod memo;
 mod parallelized;
 mod shared;
@@ -15,6 +16,8 @@ use std::hash::Hash;
 
 pub use crate::job::Flow;
 pub use boxed::BoxRdd;
+pub use kept::Keep;
+pub(crate) use kept::Kept;
 pub use memo::Memo;
 pub use parallelized::Parallelized;
 pub use shared::Shared;

@@ -1,12 +1,11 @@
-use super::memo::Memo;
-use super::{Flow, Rdd};
+use super::{Flow, Keep, Kept, Rdd};
 use crate::Result;
-use crate::job::{Executor, Job, Stage, Task};
+use crate::job::{Executor, Job, Task};
 
 /// The RDD that a stream hands to its consumers for one batch.
 ///
 /// With one consumer it is the stream's own RDD and is fused with what follows. A stream with several consumers is computed
-/// once: its records are *kept* in memory for the batch and every consumer reads them. A stream without data at that time is
+/// once: its records are *kept* for the batch ([`Keep`]) and every consumer reads them. A stream without data at that time is
 /// *empty*: no partitions.
 pub struct Shared<R: Rdd> {
     executor: Executor,
@@ -14,48 +13,16 @@ pub struct Shared<R: Rdd> {
     kept: Option<Kept<R::Item>>,
 }
 
-/// The records of every partition, once the first consumer has had them computed.
-type Kept<T> = Memo<Vec<Vec<T>>>;
-
 impl<R: Rdd> Shared<R> {
-    /// `rdd` itself, computed anew by each consumer; `keep`: computed once and kept in memory.
-    pub fn new(rdd: R, keep: bool) -> Self {
-        Shared { executor: rdd.executor().clone(), rdd: Some(rdd), kept: keep.then(Kept::default) }
+    /// `rdd` itself, computed anew by each consumer; with `keep`: computed once and kept.
+    pub fn new(rdd: R, keep: Option<Keep<R::Item>>) -> Self {
+        Shared { executor: rdd.executor().clone(), rdd: Some(rdd), kept: keep.map(Kept::new) }
     }
 
     /// No partitions.
     pub fn empty(executor: Executor) -> Self {
         Shared { executor, rdd: None, kept: None }
     }
-
-    fn keep(&self, rdd: &R, job: &Job) -> Result<Vec<Vec<R::Item>>> {
-        rdd.prepare(job)?;
-        let stage = Stage { name: "kept stream", partitions: rdd.num_partitions(), weight: rdd.weight() };
-        self.executor.run(job, stage, |task| records_of(rdd, task))
-    }
-
-    #[cold]
-    fn replay(
-        kept: &Kept<R::Item>,
-        partition: usize,
-        task: &Task,
-        sink: &mut dyn FnMut(R::Item) -> Flow,
-    ) -> Flow {
-        match kept.get() {
-            Some(records) => records[partition].iter().cloned().try_for_each(sink),
-            None => task.fail("a kept stream was read before it was prepared"),
-        }
-    }
-}
-
-/// All records of the task's partition.
-fn records_of<R: Rdd>(rdd: &R, task: &Task) -> Vec<R::Item> {
-    let mut records = Vec::new();
-    let _ = rdd.compute(task.partition(), task, |item| {
-        records.push(item);
-        Flow::Continue(())
-    });
-    records
 }
 
 impl<R: Rdd> Clone for Shared<R> {
@@ -81,7 +48,7 @@ impl<R: Rdd> Rdd for Shared<R> {
 
     fn prepare(&self, job: &Job) -> Result<()> {
         match (&self.rdd, &self.kept) {
-            (Some(rdd), Some(kept)) => kept.fill(|| self.keep(rdd, job)),
+            (Some(rdd), Some(kept)) => kept.fill(rdd, job),
             (Some(rdd), None) => rdd.prepare(job),
             (None, _) => Ok(()),
         }
@@ -90,7 +57,9 @@ impl<R: Rdd> Rdd for Shared<R> {
     #[inline]
     fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(R::Item) -> Flow) -> Flow {
         match (&self.rdd, &self.kept) {
-            (Some(_), Some(kept)) => Self::replay(kept, partition, task, &mut sink),
+            (Some(rdd), Some(kept)) => {
+                kept.replay(partition, task, &mut sink, &|sink| rdd.compute(partition, task, sink))
+            }
             (Some(rdd), None) => rdd.compute(partition, task, sink),
             (None, _) => Flow::Continue(()),
         }

@@ -100,7 +100,12 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// True while something can be stored without waiting for batches to be processed. A receiver that stores from its
     /// [`poll`](super::Receiver::poll) asks first, so that it does not hold up its supervisor.
     pub fn has_room(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && self.tracker.has_room()
+        !self.closed.load(Ordering::Acquire) && self.finds_room()
+    }
+
+    /// Looks for room, and makes some where there is none.
+    fn finds_room(&self) -> bool {
+        self.tracker.has_room() || self.tracker.make_room()
     }
 
     /// Accepts nothing more; what was accepted is sealed by the next [`tick`](Self::tick).
@@ -218,7 +223,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
 
     fn wait_for_room<'a>(&self, mut building: MutexGuard<'a, Building>) -> Result<MutexGuard<'a, Building>> {
         self.ensure_open()?;
-        while !self.tracker.has_room() {
+        while !self.finds_room() {
             let waited = self.room.wait_timeout(building, ROOM_CHECK);
             building = waited.unwrap_or_else(PoisonError::into_inner).0;
             self.ensure_open()?;
@@ -261,10 +266,12 @@ impl<F: BlockFormat> BlockBuilder<F> {
         let sealed = F::seal(chunk, std::mem::take(&mut building.counted))
             .inspect_err(|error| tracing::error!(%error, "a segment could not be sealed and is dropped"))?;
         self.replaced.fetch_add(sealed.replaced, Ordering::Relaxed);
-        let segment = Segment::new(sealed.content, sealed.records, building.block);
-        let logged = self.log.get().map(|log| log.append(building.number, &segment, mark)).transpose();
+        let segment = Segment::new(sealed.content.clone(), sealed.records, building.block);
+        let logged =
+            self.log.get().map(|log| log.append(building.number, &segment, sealed.content, mark)).transpose();
         building.number += 1;
         self.tracker.hold(segment.len());
+        self.tracker.executor().memory().look();
         self.push(building, segment);
         logged
     }

@@ -3,11 +3,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::codec::{decode, encoded};
 use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
 use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
+use crate::codec::{decode, encoded};
 use crate::fs::Fs;
-use crate::text::{self, ChunkPool};
+use crate::text::ChunkPool;
 use crate::wal::{Log, LogOptions, Payload, Record, RecordId};
 use crate::{Error, Result, Time};
 
@@ -233,17 +233,17 @@ struct StreamLog {
 }
 
 impl SegmentLog for StreamLog {
-    fn append(&self, number: u64, segment: &Segment, mark: Option<Mark>) -> Result<u64> {
+    fn append(&self, number: u64, segment: &Segment, content: Content, mark: Option<Mark>) -> Result<u64> {
         let header = SegmentHeader {
             stream: self.stream,
             number,
             block: segment.block(),
             records: segment.records(),
-            is_text: matches!(segment.content(), Content::Text(_)),
+            is_text: content.is_text(),
             mark,
         };
         let mut payload = Payload::from(encoded(&header)?);
-        payload.push(segment.clone());
+        payload.push(content);
         let in_log = InLog { number, id: self.log.log.next(), mark: header.mark };
         self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
         // The log may have to wait for a checkpoint to be shortened, which needs the index.
@@ -268,14 +268,6 @@ fn segment_of(mut payload: &[u8], chunks: &ChunkPool) -> Result<Segment> {
 }
 
 fn segment(bytes: &[u8], header: &SegmentHeader, chunks: &ChunkPool) -> Result<Segment> {
-    let too_long = |e: crate::text::TooLong| Error::Codec(e.to_string());
-    let mut chunk = chunks.take_at_least(bytes.len()).map_err(too_long)?;
-    chunk.extend_from_slice(bytes);
-    let chunk = chunk.freeze_compact();
-    let content = if header.is_text {
-        Content::Text(text::validate(&chunk, 0..chunk.len()).map_err(too_long)?.block)
-    } else {
-        Content::Bytes(chunk)
-    };
+    let content = Content::copied(bytes, header.is_text, chunks)?;
     Ok(Segment::new(content, header.records, header.block))
 }

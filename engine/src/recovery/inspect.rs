@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::codec::decode;
 use super::generations::Generations;
 use super::manifest::Manifest;
 use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
+use crate::codec::decode;
 use crate::fs::Fs;
 use crate::wal::{self, VerifyReport};
 use crate::{Result, Time};

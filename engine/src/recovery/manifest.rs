@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{decode, encoded};
+use crate::codec::{decode, encoded};
 use crate::{Error, Result, Time};
 
 /// What a checkpoint is: what everybody has to know to go on after the batch at [`time`](Self::time).

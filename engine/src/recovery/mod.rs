@@ -12,7 +12,6 @@
 
 mod batch_log;
 mod checkpointer;
-mod codec;
 mod generations;
 pub mod inspect;
 mod manifest;
@@ -20,10 +19,10 @@ mod persist;
 mod records;
 mod type_name;
 
+pub(crate) use crate::codec::{decode, encode, encoded};
 pub(crate) use batch_log::{BatchLog, Left};
 pub use checkpointer::CheckpointStatus;
 pub(crate) use checkpointer::Checkpointer;
-pub(crate) use codec::{decode, encode, encoded};
 pub(crate) use generations::{Generations, Snapshot};
 pub(crate) use manifest::{InputEntry, Manifest, OperatorEntry, ReceiverEntry};
 pub(crate) use persist::{Captured, Persist, Saved, Unit};

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::job::KeyHashing;
 
@@ -11,6 +11,7 @@ use crate::rdd::{Data, Flow, Key, Rdd, Shared, Stored};
 use crate::recovery::{Captured, Persist, Saved};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::Wide;
+use crate::storage::Tables;
 use crate::text::detached;
 use crate::{Result, Time};
 
@@ -83,8 +84,8 @@ impl<K: Key, V: Data, S: Data, E: Data> MapState<K, V, S, E> {
     }
 
     /// The number of keys, as of the last batch.
-    pub(crate) fn keys(&self) -> Arc<AtomicUsize> {
-        self.store.keys()
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.store.tables()
     }
 
     /// To be set before the first batch if its [states](States) will be read.

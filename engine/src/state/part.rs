@@ -139,6 +139,12 @@ impl<K: Key, S: Data> Part<K, S> {
         }
     }
 
+    /// The bytes of the tables.
+    pub(super) fn bytes(&self) -> usize {
+        let buckets = self.step.next.as_ref().unwrap_or(&self.buckets);
+        buckets.iter().map(|bucket| bucket.bytes()).sum()
+    }
+
     pub(super) fn buckets(&self) -> &[Arc<Bucket<K, S>>] {
         &self.buckets
     }

@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Snapshot;
@@ -6,8 +5,9 @@ use super::part::Part;
 use crate::job::{Executor, Job, Stage, Task, catch};
 use crate::rdd::{BoxRdd, Data, Flow, Key, Rdd};
 use crate::shuffle::{Exchange, Wide};
+use crate::storage::Tables;
 use crate::text::detached;
-use crate::{Error, Result, Time};
+use crate::{Result, Time};
 
 /// The keyed state of one operator: its partitions, which take a step together or not at all.
 pub(super) struct Store<K: Key, S: Data> {
@@ -15,13 +15,13 @@ pub(super) struct Store<K: Key, S: Data> {
     executor: Executor,
     partitions: Vec<Mutex<Part<K, S>>>,
     span: Option<u32>,
-    /// The keys as of the last batch.
-    keys: Arc<AtomicUsize>,
-    /// The most keys of all partitions together; 0 is no limit.
-    max_keys: usize,
+    tables: Arc<Tables>,
     /// What is there before the first batch, until it has been put in.
     initial: Mutex<Option<Wide<(K, S)>>>,
 }
+
+/// The bytes are looked up again when the number of keys has changed by one part in so many.
+const LOOK_AGAIN: usize = 32;
 
 /// The first batch; the initial state counts as touched by it.
 const FIRST_BATCH: u32 = 1;
@@ -42,8 +42,7 @@ impl<K: Key, S: Data> Store<K, S> {
             executor: executor.clone(),
             partitions: (0..partitions).map(part).collect(),
             span,
-            keys: Arc::default(),
-            max_keys: executor.config().max_state_keys,
+            tables: Tables::of_state(name, executor.memory(), executor.config().max_state_keys),
             initial: Mutex::new(initial.map(exchange)),
         }
     }
@@ -65,14 +64,25 @@ impl<K: Key, S: Data> Store<K, S> {
         self.partitions.len()
     }
 
-    /// The number of keys, as of the last batch.
-    pub(super) fn keys(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.keys)
+    /// How much there is, as of the last batch.
+    pub(super) fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.tables)
+    }
+
+    /// The bytes of `parts`, where the last ones with about as many keys had so many.
+    fn bytes_of<'a>(&self, keys: usize, parts: impl Iterator<Item = MutexGuard<'a, Part<K, S>>>) -> usize
+    where
+        K: 'a,
+        S: 'a,
+    {
+        let before = self.tables.keys();
+        let is_alike = keys.abs_diff(before) * LOOK_AGAIN <= before;
+        if is_alike { self.tables.bytes() } else { parts.map(|part| part.bytes()).sum() }
     }
 
     /// About how many bytes of keys and states there are.
     pub(super) fn weight(&self) -> usize {
-        self.keys.load(Ordering::Relaxed) * size_of::<(K, S)>()
+        self.tables.keys() * size_of::<(K, S)>()
     }
 
     pub(super) fn part(&self, partition: usize) -> MutexGuard<'_, Part<K, S>> {
@@ -90,7 +100,8 @@ impl<K: Key, S: Data> Store<K, S> {
         let stage =
             Stage { name: "initial state", partitions: self.partitions.len(), weight: rdd.weight() * 2 };
         let parts = self.executor.run(job, stage, |task| self.loaded(rdd, task))?;
-        self.check_limit(job.time(), parts.iter().map(Part::keys).sum())?;
+        let (keys, bytes) = (parts.iter().map(Part::keys).sum(), parts.iter().map(Part::bytes).sum());
+        self.tables.check(job.time(), keys, bytes)?;
         self.replace(parts);
         *initial = None;
         Ok(())
@@ -105,7 +116,8 @@ impl<K: Key, S: Data> Store<K, S> {
 
     /// Has `parts`, which a checkpoint had, in place of what there was, and of the initial state.
     pub(super) fn resume(&self, parts: Vec<Part<K, S>>) {
-        self.keys.store(parts.iter().map(Part::keys).sum(), Ordering::Relaxed);
+        let (keys, bytes) = (parts.iter().map(Part::keys).sum(), parts.iter().map(Part::bytes).sum());
+        self.tables.set(keys, bytes);
         self.replace(parts);
         *self.initial.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -152,10 +164,11 @@ impl<K: Key, S: Data> Store<K, S> {
     /// When there are too many keys; then nothing has happened.
     pub(super) fn commit(&self, time: Time) -> Result<()> {
         let keys = (0..self.partitions.len()).map(|partition| self.part(partition).keys()).sum();
-        self.check_limit(time, keys).inspect_err(|_| self.roll_back())?;
+        let bytes = self.bytes_of(keys, (0..self.partitions.len()).map(|partition| self.part(partition)));
+        self.tables.check(time, keys, bytes).inspect_err(|_| self.roll_back())?;
         let replaced: Vec<_> =
             (0..self.partitions.len()).map(|partition| self.part(partition).commit()).collect();
-        self.keys.store(keys, Ordering::Relaxed);
+        self.tables.set(keys, bytes);
         // The states' own code, which must not fail what is done.
         if let Err(reason) = catch(|| drop(replaced)) {
             tracing::warn!(batch = %time, operator = self.name, %reason, "a state that was replaced could not be dropped");
@@ -170,18 +183,6 @@ impl<K: Key, S: Data> Store<K, S> {
                 tracing::warn!(operator = self.name, partition, %reason, "a state could not be dropped");
             }
         }
-    }
-
-    fn check_limit(&self, time: Time, keys: usize) -> Result<()> {
-        if self.max_keys == 0 || keys <= self.max_keys {
-            return Ok(());
-        }
-        let reason = format!(
-            "{} would hold {keys} keys, more than {} (state.max_keys), so the batch cannot be taken in: raise the limit, \
-             remove keys or let them time out, or filter them",
-            self.name, self.max_keys
-        );
-        Err(Error::Batch { time, reason })
     }
 
     /// All keys with their states, as they are now.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::job::KeyHashing;
@@ -15,6 +15,7 @@ use crate::rdd::{Data, Flow, Key, Stored};
 use crate::recovery::{Captured, Persist, Saved};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::partition_of;
+use crate::storage::Tables;
 use crate::{Result, Time};
 
 /// The operator behind [`update_state`](crate::DStream::update_state): a function that makes, in every batch, a new state for
@@ -55,8 +56,8 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
     }
 
     /// The number of keys, as of the last batch.
-    pub(crate) fn keys(&self) -> Arc<AtomicUsize> {
-        self.store.keys()
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.store.tables()
     }
 
     /// The records of the task's partition, bucket by bucket.

@@ -41,6 +41,14 @@ pub(super) struct Header {
     pool: Option<Arc<Pool>>,
 }
 
+/// Bytes of the chunks in use that belong to no pool. Relaxed: it is for looking at.
+static UNPOOLED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes the chunks in use can hold that belong to no pool: long texts that were made or kept one by one.
+pub fn unpooled_bytes() -> usize {
+    UNPOOLED.load(Ordering::Relaxed)
+}
+
 /// The address of a chunk, valid for its whole allocation. Copying it counts nothing.
 pub(super) type ChunkPtr = NonNull<Header>;
 
@@ -92,8 +100,9 @@ impl ChunkMut {
         if capacity > Chunk::MAX_LEN {
             return Err(TooLong { bytes: capacity });
         }
-        if let Some(pool) = &pool {
-            pool.count(capacity);
+        match &pool {
+            Some(pool) => pool.count(capacity),
+            None => drop(UNPOOLED.fetch_add(capacity, Ordering::Relaxed)),
         }
         let layout = layout(capacity);
         // SAFETY: the layout is not empty, it holds at least the header.
@@ -354,7 +363,7 @@ unsafe fn retire(chunk: ChunkPtr) {
     let idle = IdleChunk(chunk);
     match pool {
         Some(pool) => pool.take_back(idle),
-        None => drop(idle),
+        None => drop(UNPOOLED.fetch_sub(idle.capacity(), Ordering::Relaxed)),
     }
 }
 

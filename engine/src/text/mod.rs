@@ -97,7 +97,7 @@ mod testing;
 #[cfg(test)]
 mod threads;
 
-pub use chunk::{Chunk, ChunkMut, TooLong};
+pub use chunk::{Chunk, ChunkMut, TooLong, unpooled_bytes};
 pub use credit::release_credits;
 pub use detach::detached;
 pub use lines::{count_lines, for_each_line};

@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::KeyHashing;
@@ -9,8 +8,9 @@ use crate::job::{Executor, Job, Stage, Task};
 use crate::rdd::{Data, Flow, Key, Rdd, Shared};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::Wide;
+use crate::storage::Tables;
 use crate::text::detached;
-use crate::{Error, Result, Time};
+use crate::{Result, Time};
 
 /// A window over pairs whose panes have each key once, in the partition of its hash.
 pub(crate) struct KeyedWindow<K, V, S: Sliding<V>>
@@ -24,9 +24,7 @@ where
     sticky: bool,
     hasher: KeyHashing,
     executor: Executor,
-    /// The most keys of all partitions together; 0 is no limit.
-    max_keys: usize,
-    keys: Arc<AtomicUsize>,
+    tables: Arc<Tables>,
     partitions: Vec<Mutex<Partition<K, V, S>>>,
 }
 
@@ -71,15 +69,14 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
             sticky,
             hasher: executor.hasher().clone(),
             executor: executor.clone(),
-            max_keys: executor.config().max_state_keys,
-            keys: Arc::default(),
+            tables: Tables::of_window(name, executor.memory(), executor.config().max_state_keys),
             partitions: (0..partitions).map(|_| Mutex::new(Partition::new())).collect(),
         }
     }
 
-    /// The number of keys in the window, as of the last batch.
-    pub(crate) fn keys(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.keys)
+    /// How much is in the window, as of the last batch.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.tables)
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -109,7 +106,8 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
 
     /// Has `partitions`, which a checkpoint had, in place of what there was.
     pub(super) fn resume(&self, partitions: Vec<Partition<K, V, S>>) {
-        self.keys.store(partitions.iter().map(|partition| partition.live.keys()).sum(), Ordering::Relaxed);
+        let lives = || partitions.iter().map(|partition| &partition.live);
+        self.tables.set(lives().map(|live| live.keys()).sum(), lives().map(|live| live.bytes()).sum());
         for (mine, partition) in self.partitions.iter().zip(partitions) {
             *mine.lock().unwrap_or_else(PoisonError::into_inner) = partition;
         }
@@ -158,29 +156,22 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         partition.step = Changes::Slide(leaving, entries);
     }
 
-    /// Refuses a step that would leave more keys than are allowed.
+    /// Refuses a step that would leave more than is allowed.
     fn check_limit(&self, time: Time) -> Result<()> {
-        let keys: usize =
-            (0..self.partitions.len()).map(|partition| self.partition(partition).next_keys()).sum();
-        if self.max_keys == 0 || keys <= self.max_keys {
-            return Ok(());
-        }
-        let reason = format!(
-            "{} would hold {keys} keys, more than {} (state.max_keys), so the batch cannot be taken in: raise the limit, \
-             shorten the window, or filter the keys",
-            self.name, self.max_keys
-        );
-        Err(Error::Batch { time, reason })
+        let sizes = (0..self.partitions.len()).map(|partition| self.partition(partition).next_size());
+        let (keys, bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        self.tables.check(time, keys, bytes)
     }
 
     fn commit(&self, time: Time) {
-        let mut keys = 0;
+        let (mut keys, mut bytes) = (0, 0);
         for partition in 0..self.partitions.len() {
             let mut partition = self.partition(partition);
             partition.commit(time);
             keys += partition.live.keys();
+            bytes += partition.live.bytes();
         }
-        self.keys.store(keys, Ordering::Relaxed);
+        self.tables.set(keys, bytes);
     }
 }
 
@@ -193,11 +184,15 @@ impl<K: Key, V: Data, S: Sliding<V>> Partition<K, V, S> {
         Partition { live: Arc::new(live), torn: false, step: Changes::Slide(0, Vec::new()) }
     }
 
-    /// The keys that there will be when the step is committed.
-    fn next_keys(&self) -> usize {
+    /// The keys and the bytes that there will be when the step is committed.
+    fn next_size(&self) -> (usize, usize) {
         match &self.step {
-            Changes::Replace(fresh, _) => fresh.keys(),
-            Changes::Slide(..) => self.live.keys(),
+            Changes::Replace(fresh, entries) => {
+                (fresh.keys(), fresh.bytes() + Live::<K, V, S>::pane_bytes(entries))
+            }
+            Changes::Slide(_, entries) => {
+                (self.live.keys(), self.live.bytes() + Live::<K, V, S>::pane_bytes(entries))
+            }
         }
     }
 

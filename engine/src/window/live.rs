@@ -13,6 +13,8 @@ use crate::state::KeyMap;
 pub(crate) struct Live<K, V: Data, S: Sliding<V>> {
     index: KeyMap<K, Member<S::Held>>,
     panes: VecDeque<Arc<Pane<K, V>>>,
+    /// The bytes of all panes.
+    pane_bytes: usize,
     /// The number of the first of `panes`.
     first: u32,
     beside: S::Beside,
@@ -35,7 +37,7 @@ pub(super) const AHEAD: usize = 16;
 impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
     pub(crate) fn new() -> Self {
         let beside = S::Beside::default();
-        Live { index: KeyMap::new(), panes: VecDeque::new(), first: 0, beside, rest: None }
+        Live { index: KeyMap::new(), panes: VecDeque::new(), pane_bytes: 0, first: 0, beside, rest: None }
     }
 
     /// The same panes, with everything else made anew from them.
@@ -46,6 +48,7 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
                 live.enter(sliding, &pane.entries, index);
             }
             sliding.pane_entered(&mut live.beside);
+            live.pane_bytes += Self::pane_bytes(&pane.entries);
             live.panes.push_back(Arc::clone(pane));
         }
         live
@@ -72,6 +75,16 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
 
     pub(crate) fn weight(&self) -> usize {
         self.index.bytes()
+    }
+
+    /// The bytes of the index and of the panes; what keys and values own elsewhere is not counted.
+    pub(crate) fn bytes(&self) -> usize {
+        self.index.bytes() + self.pane_bytes
+    }
+
+    /// The bytes of a pane of these keys.
+    pub(crate) fn pane_bytes(entries: &[PaneEntry<K, V>]) -> usize {
+        size_of_val(entries)
     }
 
     /// The number of panes up to and including `time`.
@@ -167,13 +180,15 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
     }
 
     pub(crate) fn drop_panes(&mut self, panes: usize) {
-        self.panes.drain(..panes);
+        let gone: usize = self.panes.drain(..panes).map(|pane| Self::pane_bytes(&pane.entries)).sum();
+        self.pane_bytes -= gone;
         self.first = self.first.wrapping_add(panes as u32);
     }
 
     /// Adds a pane whose keys have entered. One without keys is not needed.
     pub(crate) fn push_pane(&mut self, time: Time, entries: Vec<PaneEntry<K, V>>) {
         if !entries.is_empty() {
+            self.pane_bytes += Self::pane_bytes(&entries);
             self.panes.push_back(Arc::new(Pane { time, entries }));
         }
     }
@@ -203,6 +218,7 @@ impl<K: Key, V: Data, S: Sliding<V>> Clone for Live<K, V, S> {
         Live {
             index: self.index.clone(),
             panes: self.panes.clone(),
+            pane_bytes: self.pane_bytes,
             first: self.first,
             beside: self.beside.clone(),
             rest: self.rest.clone(),

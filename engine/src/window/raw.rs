@@ -2,8 +2,8 @@ use std::mem::needs_drop;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Result;
-use crate::job::{Executor, Job, Stage, Task};
-use crate::rdd::{Flow, Memo, Rdd, Shared};
+use crate::job::{Executor, Job, Task};
+use crate::rdd::{Flow, Keep, Kept, Rdd, Shared};
 use crate::text::detached;
 
 /// The records of one batch, kept for the windows that it is in. They do not keep the batch's blocks alive.
@@ -11,39 +11,23 @@ pub(crate) struct RawPane<R: Rdd> {
     executor: Executor,
     partitions: usize,
     /// The batch, until its records are kept.
-    batch: Arc<Mutex<Option<Shared<R>>>>,
-    records: Memo<Vec<Vec<R::Item>>>,
+    batch: Arc<Mutex<Option<Detached<R>>>>,
+    records: Kept<R::Item>,
 }
 
 impl<R: Rdd> RawPane<R> {
-    pub(crate) fn new(batch: Shared<R>) -> Self {
+    pub(crate) fn new(batch: Shared<R>, keep: Keep<R::Item>) -> Self {
         RawPane {
             executor: batch.executor().clone(),
             partitions: batch.num_partitions(),
-            batch: Arc::new(Mutex::new(Some(batch))),
-            records: Memo::default(),
+            batch: Arc::new(Mutex::new(Some(Detached(batch)))),
+            records: Kept::new(keep.once()),
         }
     }
 
-    fn keep(&self, job: &Job) -> Result<Vec<Vec<R::Item>>> {
-        let batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(batch) = batch else { return Ok(Vec::new()) };
-        batch.prepare(job)?;
-        let stage = Stage { name: "window", partitions: self.partitions, weight: batch.weight() };
-        let records = self.executor.run(job, stage, |task| records_of(&batch, task))?;
-        *self.batch.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(records)
+    fn batch(&self) -> Option<Detached<R>> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// All records of the task's partition, detached.
-fn records_of<R: Rdd>(rdd: &R, task: &Task) -> Vec<R::Item> {
-    let mut records = Vec::new();
-    let _ = rdd.compute(task.partition(), task, |item| {
-        records.push(if needs_drop::<R::Item>() { detached(|| item.clone()) } else { item });
-        Flow::Continue(())
-    });
-    records
 }
 
 impl<R: Rdd> Clone for RawPane<R> {
@@ -69,20 +53,54 @@ impl<R: Rdd> Rdd for RawPane<R> {
     }
 
     fn weight(&self) -> usize {
-        match self.records.get() {
-            Some(records) => records.iter().map(|part| part.len() * size_of::<R::Item>()).sum(),
-            None => self.batch.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Rdd::weight),
-        }
+        self.records.weight().unwrap_or_else(|| self.batch().map_or(0, |batch| batch.weight()))
     }
 
     fn prepare(&self, job: &Job) -> Result<()> {
-        self.records.fill(|| self.keep(job))
+        if let Some(batch) = self.batch() {
+            self.records.fill(&batch, job)?;
+            *self.batch.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(())
     }
 
-    fn compute(&self, partition: usize, task: &Task, sink: impl FnMut(R::Item) -> Flow) -> Flow {
-        match self.records.get() {
-            Some(records) => records[partition].iter().cloned().try_for_each(sink),
-            None => task.fail("a pane was read before it was prepared"),
-        }
+    fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(R::Item) -> Flow) -> Flow {
+        let again = |_: &mut dyn FnMut(R::Item) -> Flow| task.fail("the batch of a pane is gone");
+        self.records.replay(partition, task, &mut sink, &again)
+    }
+}
+
+/// A batch whose records do not keep the blocks alive that they were cut from.
+struct Detached<R: Rdd>(Shared<R>);
+
+impl<R: Rdd> Clone for Detached<R> {
+    fn clone(&self) -> Self {
+        Detached(self.0.clone())
+    }
+}
+
+impl<R: Rdd> Rdd for Detached<R> {
+    type Item = R::Item;
+
+    fn executor(&self) -> &Executor {
+        self.0.executor()
+    }
+
+    fn num_partitions(&self) -> usize {
+        self.0.num_partitions()
+    }
+
+    fn weight(&self) -> usize {
+        self.0.weight()
+    }
+
+    fn prepare(&self, job: &Job) -> Result<()> {
+        self.0.prepare(job)
+    }
+
+    fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(R::Item) -> Flow) -> Flow {
+        self.0.compute(partition, task, |item| {
+            sink(if needs_drop::<R::Item>() { detached(|| item.clone()) } else { item })
+        })
     }
 }

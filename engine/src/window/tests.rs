@@ -29,7 +29,7 @@ fn arriving(executor: &Executor, pairs: &[(u32, i64)], time: Time) -> Arriving<u
     let add = |a: i64, b: i64| a + b;
     let sum = Combine::new("sum", executor, PARTITIONS, |v| v, add, add);
     let rdd = Wide::new(Parallelized::new(executor.clone(), pairs.to_vec(), 1), sum);
-    Arriving { pane: Some(Shared::new(rdd, false)), end: time }
+    Arriving { pane: Some(Shared::new(rdd, None)), end: time }
 }
 
 fn read<S: Sliding<i64>>(
@@ -136,7 +136,7 @@ fn sums_of_fractions_do_not_drift() {
             Parallelized::new(executor.clone(), vec![(7u32, value)], 1),
             Combine::new("sum", &executor, 1, |v| v, |a: f64, b: f64| a + b, |a: f64, b: f64| a + b),
         );
-        let arriving = Arriving { pane: Some(Shared::new(rdd, false)), end: time };
+        let arriving = Arriving { pane: Some(Shared::new(rdd, None)), end: time };
         let contents = window.advance(&Job::new(time, "test"), time, &arriving).unwrap();
         let _ = <Whole as View<KeyedWindow<u32, f64, _>>>::read(&window, &contents, 0, |(_, sum)| {
             last = sum;

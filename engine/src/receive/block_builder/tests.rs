@@ -31,7 +31,8 @@ fn pushed<F: BlockFormat>(tracker: &BlockTracker, time: i64) -> Vec<(i64, Vec<F:
     let task = Task::new(at(time), 0, 0);
     let records = |segment: &Segment| {
         let mut records = Vec::new();
-        let _ = F::for_each(segment, &task, |item| {
+        let content = segment.content(tracker.executor().chunks()).unwrap();
+        let _ = F::for_each(&content, segment.records(), &task, |item| {
             records.push(item);
             Flow::Continue(())
         });

@@ -1,4 +1,4 @@
-//! How values stand in checkpoints and in the log: postcard, one encoding after the other.
+//! How values stand in blocks, in checkpoints, in the log and in what is spilled: postcard, one encoding after the other.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
