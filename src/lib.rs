@@ -3,7 +3,7 @@
 pub use millstream_engine::{
     BoxError, Config, ContextState, DStream, Error, InputStream, Result, StreamingContext, Text, Time, batch,
     block, clock, config, context, deliver, fs, graph, job, observe, rdd, receive, recovery, shuffle, state,
-    testkit, text, wal, window,
+    storage, testkit, text, wal, window,
 };
 pub use millstream_io as io;
 pub use millstream_operators as operators;

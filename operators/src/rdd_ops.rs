@@ -2,8 +2,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use millstream_engine::rdd::{Data, Key, Rdd};
+use millstream_engine::rdd::{Data, Keep, Key, Rdd, Shared, Stored};
 use millstream_engine::shuffle::Wide;
+use millstream_engine::storage::StorageLevel;
 
 use crate::combine_by_key::count_by_value;
 use crate::distinct::{Distinct, Single, distinct};
@@ -223,6 +224,31 @@ pub trait RddOps: Rdd {
     /// same records in the same partitions.
     fn sample(self, fraction: f64, seed: u64) -> Sample<Self> {
         Sample::new(self, fraction, seed)
+    }
+
+    /// The same records, computed by the first who reads them and kept at `level` for all others, as long as a clone lives.
+    ///
+    /// ```
+    /// # use millstream_engine::{job::Executor, rdd::Parallelized, storage::StorageLevel};
+    /// # use millstream_operators::prelude::*;
+    /// let rdd = Parallelized::new(Executor::local(2), vec![1, 2, 3], 2);
+    /// let kept = rdd.map(|x| x * 10).persist(StorageLevel::MEMORY_AND_DISK);
+    /// assert_eq!((kept.clone().count()?, kept.collect()?), (3, vec![10, 20, 30]));
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    fn persist(self, level: StorageLevel) -> Shared<Self>
+    where
+        Self::Item: Stored,
+    {
+        Shared::new(self, Some(Keep::at(level)))
+    }
+
+    /// [`persist`](Self::persist) in memory, as the records are.
+    fn cache(self) -> Shared<Self>
+    where
+        Self::Item: Stored,
+    {
+        self.persist(StorageLevel::MEMORY_ONLY)
     }
 
     /// Every record with its number, in the order of the partitions. To count them, all partitions but the last are computed

@@ -15,38 +15,40 @@ const CRATES: [(&str, &[&str]); 5] = [
 
 /// What each module of the engine may use of the others, from the ground up: each only what stands above it. `error` and
 /// `time` are everybody's.
-const MODULES: [(&str, &[&str]); 22] = [
+const MODULES: [(&str, &[&str]); 24] = [
     ("error", &[]),
     ("time", &[]),
+    ("codec", &[]),
     ("fs", &[]),
     ("wal", &["fs"]),
     ("clock", &[]),
-    ("config", &[]),
     ("text", &[]),
+    ("storage", &["codec", "fs", "text"]),
+    ("config", &["storage"]),
     ("observe", &[]),
-    ("job", &["config", "text"]),
-    ("rdd", &["job"]),
-    ("block", &["text", "job", "rdd"]),
+    ("job", &["fs", "text", "storage", "config"]),
+    ("rdd", &["storage", "job"]),
+    ("block", &["codec", "text", "storage", "job", "rdd"]),
     ("shuffle", &["text", "job", "rdd"]),
-    ("recovery", &["fs", "wal", "text", "job", "block"]),
+    ("recovery", &["codec", "fs", "wal", "text", "job", "block"]),
     ("deliver", &["config", "job", "rdd", "recovery"]),
     ("sequence", &["config", "job", "rdd"]),
-    ("state", &["text", "job", "rdd", "shuffle", "recovery", "sequence"]),
-    ("window", &["text", "job", "rdd", "shuffle", "recovery", "sequence", "state"]),
-    ("batch", &["clock", "text", "observe", "job", "block"]),
+    ("state", &["text", "storage", "job", "rdd", "shuffle", "recovery", "sequence"]),
+    ("window", &["text", "storage", "job", "rdd", "shuffle", "recovery", "sequence", "state"]),
+    ("batch", &["clock", "text", "storage", "observe", "job", "block"]),
     ("receive", &["clock", "config", "text", "observe", "job", "rdd", "block", "batch"]),
     (
         "graph",
         &[
-            "clock", "config", "observe", "job", "rdd", "block", "shuffle", "recovery", "deliver",
+            "clock", "storage", "config", "observe", "job", "rdd", "block", "shuffle", "recovery", "deliver",
             "sequence", "state", "window", "batch", "receive",
         ],
     ),
     (
         "context",
         &[
-            "fs", "wal", "clock", "config", "text", "observe", "job", "rdd", "recovery", "batch", "receive",
-            "graph",
+            "fs", "wal", "clock", "storage", "config", "text", "observe", "job", "rdd", "recovery", "batch",
+            "receive", "graph",
         ],
     ),
     ("testkit", &["fs", "clock", "config", "job", "rdd", "graph", "context"]),

@@ -10,6 +10,7 @@ mod receiver;
 mod recovery;
 mod sinks;
 mod stopping;
+mod storage;
 mod support;
 mod way_of_a_record;
 mod windows;

@@ -58,7 +58,10 @@ pub(crate) fn within<T: Send + 'static>(
 /// The message with which `f` panics.
 pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
     let payload = catch_unwind(AssertUnwindSafe(f)).err().expect("it does not panic");
-    payload.downcast::<String>().map_or_else(|_| "not a String".to_owned(), |message| *message)
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => payload.downcast::<&str>().map_or("no text", |message| *message).to_owned(),
+    }
 }
 
 /// The vector `name` of a suite.

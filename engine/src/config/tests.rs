@@ -272,10 +272,7 @@ fn values_set_in_code_are_held_to_their_ranges() {
 #[test]
 fn memory_that_no_program_runs_in_is_refused() {
     let message = Config::new().memory_max(1 << 20).validate().unwrap_err().to_string();
-    assert!(
-        message.contains("is too little") && message.contains("at least 32 MiB"),
-        "{message}"
-    );
+    assert!(message.contains("is too little") && message.contains("at least 32 MiB"), "{message}");
     Config::new().memory_max(32 << 20).validate().unwrap();
     assert!(Config::new().effective_memory_max() > 32 << 20);
 }

@@ -32,7 +32,8 @@ pub(super) struct Durability {
     /// The batches of an earlier run that are made again.
     repeated: BTreeSet<Time>,
     progress: Mutex<Progress>,
-    _lock: Box<dyn Send + Sync>,
+    /// On the directory.
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// How far the batches are.
@@ -76,7 +77,7 @@ impl Durability {
             done: resumption.done.clone(),
             repeated: resumption.repeated.clone(),
             progress: Mutex::new(Progress { completed: resumption.time, checkpointed: resumption.time }),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -148,10 +149,14 @@ impl Durability {
         snapshot(&self.graph, &self.common, time, marks).inspect_err(told).ok()
     }
 
-    /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat.
+    /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat. The
+    /// directory is free then; otherwise a job may still be at work, and it is free when that ends.
     pub(super) fn finish(&self, all_complete: bool) {
         let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
         self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
         self.log.close();
+        if all_complete {
+            *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 }

@@ -71,9 +71,8 @@ impl<R: Rdd> DStream<R> {
     where
         R::Item: Stored,
     {
-        if self.graph.ensure_open().is_err() {
-            panic!("Cannot change storage level of a DStream after streaming context has started");
-        }
+        let is_open = self.graph.ensure_open().is_ok();
+        assert!(is_open, "Cannot change storage level of a DStream after streaming context has started");
         let has_replica = self.executor().config().replica_dir.is_some();
         if level.copies() > 1 && level.uses_disk() && !has_replica {
             tracing::warn!(stream = ?self, %level, "there is one copy only: set storage.replica_dir for a second one");
