@@ -122,8 +122,19 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(name: &str, args: &[&str]) -> Program {
+        Program::start_with(name, args, "100ms", &[])
+    }
+
+    /// The same with batches of another length, and with settings in the environment.
+    pub(crate) fn start_with(
+        name: &str,
+        args: &[&str],
+        interval: &str,
+        settings: &[(&str, String)],
+    ) -> Program {
         let mut command = example(name);
-        command.args(args).args(["--interval", "100ms", "--master", "local[2]"]);
+        command.args(args).args(["--interval", interval, "--master", "local[2]"]);
+        command.envs(settings.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (lines_of(child.stdout.take().unwrap()), lines_of(child.stderr.take().unwrap()));
@@ -143,10 +154,23 @@ impl Program {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Ctrl-C.
-    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+    pub(crate) fn ask_to_stop(&self) {
         let kill = format!("kill -INT {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Ctrl-C, and the end of the program.
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        self.ask_to_stop();
         self.child.wait().unwrap()
     }
 }

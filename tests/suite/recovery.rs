@@ -365,6 +365,34 @@ fn a_window_over_records_is_made_again_from_what_its_batches_had_claimed() {
     }
 }
 
+/// What was added up goes on after a restart, also when the restart makes batches again.
+#[test]
+fn named_accumulators_go_on() {
+    let disk = SimFs::new();
+    let count = |from: usize| {
+        let test = context(from, 2);
+        let seen = test.accumulators().long("records");
+        let counted = seen.clone();
+        let records = test.input(batches(), 2).unwrap();
+        records.foreach_rdd(move |rdd, _| {
+            counted.add(rdd.count()? as i64);
+            Ok(())
+        });
+        (test, seen)
+    };
+    let sizes: Vec<i64> = batches().iter().map(|batch| batch.len() as i64).collect();
+    let (test, seen) = count(0);
+    test.checkpoint_on(Arc::new(disk.clone()), "/checkpoint").unwrap();
+    test.run(4).unwrap();
+    assert_eq!(seen.sum(), sizes[..4].iter().sum::<i64>());
+    test.stop(true).unwrap();
+    drop(test);
+    let (test, seen) = count(4);
+    test.go_on(Arc::new(disk), "/checkpoint").unwrap();
+    test.run(2).unwrap();
+    assert_eq!(seen.sum(), sizes[..6].iter().sum::<i64>());
+}
+
 /// Copies a directory with all that is in it.
 fn copy(from: (&dyn Fs, &Path), to: (&dyn Fs, &Path)) {
     to.0.create_dir_all(to.1).unwrap();

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::resumption::{Opened, Resumption};
 use super::snapshot::{common, snapshot};
 use crate::graph::Graph;
+use crate::observe::AccumulatorRegistry;
 use crate::recovery::{
-    BatchLog, BatchRecord, Blocks, CheckpointStatus, Checkpointer, DoneRecord, Manifest, Snapshot,
+    AccumulatorEntry, BatchLog, BatchRecord, Blocks, CheckpointStatus, Checkpointer, DoneRecord, Manifest,
+    Snapshot,
 };
 use crate::wal::RecordId;
 use crate::{Result, Time};
@@ -22,6 +24,7 @@ use crate::{Result, Time};
 pub(super) struct Durability {
     graph: Arc<Graph>,
     log: Arc<BatchLog>,
+    accumulators: AccumulatorRegistry,
     checkpointer: Checkpointer,
     /// A checkpoint is due at every multiple of it.
     every: Duration,
@@ -49,7 +52,12 @@ impl Durability {
     ///
     /// # Errors
     /// When the first checkpoint cannot be written.
-    pub(super) fn begin(graph: &Arc<Graph>, opened: Opened, resumption: &Resumption) -> Result<Arc<Self>> {
+    pub(super) fn begin(
+        graph: &Arc<Graph>,
+        accumulators: &AccumulatorRegistry,
+        opened: Opened,
+        resumption: &Resumption,
+    ) -> Result<Arc<Self>> {
         let config = graph.executor().config();
         let (lock, generations, log) = opened.into_parts()?;
         let (reach, released) = (graph.reach()?, Arc::clone(&log));
@@ -70,6 +78,7 @@ impl Durability {
         }
         Ok(Arc::new(Durability {
             graph: Arc::clone(graph),
+            accumulators: accumulators.clone(),
             log,
             checkpointer: Checkpointer::start(generations, on_written)?,
             every: config.effective_checkpoint_interval(),
@@ -146,7 +155,11 @@ impl Durability {
         let told =
             |error: &_| tracing::error!(%time, %error, "no checkpoint can be taken; the one before remains");
         let marks = |stream, next| self.log.marks_before(stream, next);
-        snapshot(&self.graph, &self.common, time, marks).inspect_err(told).ok()
+        let mut snapshot = snapshot(&self.graph, &self.common, time, marks).inspect_err(told).ok()?;
+        let saved = self.accumulators.save().into_iter();
+        snapshot.manifest.accumulators =
+            saved.map(|(name, value)| AccumulatorEntry { name, value }).collect();
+        Some(snapshot)
     }
 
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat. The

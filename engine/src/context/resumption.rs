@@ -52,6 +52,8 @@ pub(super) struct Resumption {
     pub(super) done: BTreeSet<DoneRecord>,
     /// The number of the first segment of each receiver that no batch has.
     unclaimed: BTreeMap<u32, u64>,
+    /// The values of named accumulators.
+    pub(super) accumulators: Vec<(String, Vec<u8>)>,
 }
 
 impl CheckpointDir {
@@ -159,6 +161,7 @@ impl Resumption {
             repeated: BTreeSet::new(),
             done: BTreeSet::new(),
             unclaimed: BTreeMap::new(),
+            accumulators: Vec::new(),
         }
     }
 
@@ -189,6 +192,12 @@ impl Earlier {
             repeated: later.collect(),
             done: self.left.done.iter().copied().filter(|done| done.time > time).collect(),
             unclaimed,
+            accumulators: self
+                .manifest
+                .accumulators
+                .into_iter()
+                .map(|entry| (entry.name, entry.value))
+                .collect(),
         })
     }
 

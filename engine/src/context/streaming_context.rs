@@ -337,7 +337,8 @@ impl StreamingContext {
         let zero = opened.zero(now);
         graph.fix(zero);
         let resumption = opened.resume(graph, zero)?;
-        let durability = Durability::begin(graph, opened, &resumption)?;
+        self.0.accumulators.restore(resumption.accumulators.clone());
+        let durability = Durability::begin(graph, &self.0.accumulators, opened, &resumption)?;
         Ok((Some(durability), resumption.time))
     }
 

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::utils::CachePadded;
 
+use crate::codec;
+
 /// Shards per accumulator: more threads than this share.
 const SHARDS: usize = 32;
 
@@ -23,6 +25,16 @@ const SHOWN_ITEMS: usize = 10;
 pub trait Accumulator: Send + Sync {
     /// The present value, for people.
     fn show(&self) -> String;
+
+    /// The present value, for a checkpoint; `None` when it is not kept there.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Adds a value that was saved. One that is no such value is left out.
+    fn restore(&self, saved: &[u8]) {
+        let _ = saved;
+    }
 }
 
 /// One value per shard, and the same shard for the same thread.
@@ -95,6 +107,18 @@ impl Accumulator for LongAccumulator {
     fn show(&self) -> String {
         self.sum().to_string()
     }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        codec::encoded(&(self.sum(), self.count())).ok()
+    }
+
+    fn restore(&self, mut saved: &[u8]) {
+        if let Ok((sum, count)) = codec::decode::<(i64, u64)>(&mut saved) {
+            let shard = self.0.mine();
+            shard.sum.fetch_add(sum, Relaxed);
+            shard.count.fetch_add(count, Relaxed);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -121,11 +145,15 @@ pub struct DoubleAccumulator(Arc<Sharded<Doubles>>);
 impl DoubleAccumulator {
     /// Adds `value`.
     pub fn add(&self, value: f64) {
+        self.add_sum(value, 1);
+    }
+
+    fn add_sum(&self, sum: f64, count: u64) {
         let shard = self.0.mine();
-        let add = |bits| Some((f64::from_bits(bits) + value).to_bits());
+        let add = |bits| Some((f64::from_bits(bits) + sum).to_bits());
         let added = shard.sum.fetch_update(Relaxed, Relaxed, add);
         debug_assert!(added.is_ok(), "the update never declines");
-        shard.count.fetch_add(1, Relaxed);
+        shard.count.fetch_add(count, Relaxed);
     }
 
     /// The sum of all values added.
@@ -147,6 +175,16 @@ impl DoubleAccumulator {
 impl Accumulator for DoubleAccumulator {
     fn show(&self) -> String {
         self.sum().to_string()
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        codec::encoded(&(self.sum(), self.count())).ok()
+    }
+
+    fn restore(&self, mut saved: &[u8]) {
+        if let Ok((sum, count)) = codec::decode(&mut saved) {
+            self.add_sum(sum, count);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) use batch_log::{BatchLog, Left};
 pub use checkpointer::CheckpointStatus;
 pub(crate) use checkpointer::Checkpointer;
 pub(crate) use generations::{Generations, Snapshot};
-pub(crate) use manifest::{InputEntry, Manifest, OperatorEntry, ReceiverEntry};
+pub(crate) use manifest::{AccumulatorEntry, InputEntry, Manifest, OperatorEntry, ReceiverEntry};
 pub(crate) use persist::{Captured, Persist, Saved, Unit};
 pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord, PreparedRecord};
 pub(crate) use type_name::type_name;
