@@ -421,6 +421,7 @@ impl StreamingContext {
     /// Lets go of everything that a context holds beside its running threads.
     fn release(&self) {
         self.0.graph.stop();
+        self.executor().spill().close();
         active::clear(self);
         if let Err(error) = self.0.bus.stop() {
             tracing::warn!(%error, "listeners were cut off");

@@ -14,7 +14,7 @@ use crate::text::{self, ChunkPool};
 /// | kept | the records of kept streams |
 /// | windows, state | their tables, at the end of the last batch |
 ///
-/// What user code allocates is not known to it. So it also looks at what the process occupies as a whole, fifty times a second at the
+/// Input stops to be taken in when four fifths are held; the rest is for the work on it. What user code allocates is not known to it. So it also looks at what the process occupies as a whole, fifty times a second at the
 /// most, and takes either for the truth, whichever is more.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Inner>);
@@ -80,6 +80,9 @@ impl MemoryStatus {
     }
 }
 
+/// One part in so many is left to the work on a batch: what is taken in stops short of it.
+const WORK_SHARE: usize = 5;
+
 /// How long a look at the process's memory is good for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -127,7 +130,7 @@ impl Memory {
     /// Adds up what is held; true when nothing more should be taken in.
     pub(crate) fn look(&self) -> bool {
         let status = self.status();
-        let is_full = status.used().max(status.resident) >= self.0.max;
+        let is_full = status.used().max(status.resident) >= self.0.max - self.0.max / WORK_SHARE;
         self.0.is_full.store(is_full, Ordering::Relaxed);
         is_full
     }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// The place on the disk for what memory cannot hold. Clones are the same place.
 ///
-/// Nothing in it outlives the process: files go when nobody holds what is in them, the directory goes with the last clone, and what a
+/// Nothing in it outlives the process: files go when nobody holds what is in them, the directory goes when the context stops, and what a
 /// killed process has left is removed by the next one that spills. Nothing is synced.
 #[derive(Clone, Debug)]
 pub struct Spill(Arc<Inner>);
@@ -35,6 +35,12 @@ impl Spill {
     /// Bytes on the disk now, both copies counted.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Removes the directory, as soon as nobody holds what is in it; it is made again when it is needed.
+    pub(crate) fn close(&self) {
+        let areas = std::mem::take(&mut *self.0.areas.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(areas);
     }
 
     /// True when nothing more may be spilled.
@@ -193,8 +199,9 @@ mod tests {
         assert_eq!((files(dir.path()).len(), spill.bytes() > 0), (1, true));
         drop(slots);
         assert_eq!((files(dir.path()).len(), spill.bytes()), (0, 0));
-        drop(spill);
+        spill.close();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(spill.file(1).unwrap().append(b"again").unwrap().read().unwrap(), b"again");
     }
 
     #[test]
