@@ -55,6 +55,9 @@ struct RunOptions {
     /// Where to run
     #[arg(long, default_value = "local[*]")]
     master: Master,
+    /// Keep a write-ahead log and checkpoints in this directory, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<std::path::PathBuf>,
     #[command(flatten)]
     load: Load,
 }
@@ -131,6 +134,9 @@ fn run(options: &RunOptions) -> Outcome {
     let ssc = StreamingContext::new(config.master(options.master).app_name("socket_throughput"))?;
     let (lines, server) = ssc.socket_server_text_stream("127.0.0.1:0")?;
     let tally = count_words(&lines);
+    if let Some(dir) = &options.checkpoint {
+        ssc.checkpoint(dir)?;
+    }
     let rows = Arc::new(Rows::default());
     ssc.add_listener(Arc::clone(&rows) as _);
 

@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(bed.bytes_of(300), [12, 13, 14, 15]);
         bed.tracker.allocate(at(400));
         assert_eq!(bed.bytes_of(400), [100]);
-        [100, 200, 300, 400].map(|time| bed.tracker.forget(at(time)));
+        [100, 200, 300, 400].into_iter().for_each(|time| bed.tracker.forget(at(time)));
         assert_eq!((bed.tracker.held_bytes(), bed.tracker.executor().spill().bytes()), (0, 0));
     }
 

@@ -122,6 +122,8 @@ pub(crate) trait AnyNode: Send + Sync {
 /// How a node's RDD for a batch is made; `None` when it has none.
 pub(crate) type Compute<R> = Box<dyn Fn(Time) -> Result<Option<R>> + Send + Sync>;
 
+type OnPersist<R> = dyn Fn(Keep<<R as Rdd>::Item>) + Send + Sync;
+
 pub(crate) struct Node<R: Rdd> {
     info: NodeInfo,
     parents: Vec<Arc<dyn AnyNode>>,
@@ -132,7 +134,7 @@ pub(crate) struct Node<R: Rdd> {
     /// Told with the node itself what to forget.
     on_forget: Option<Box<dyn Fn(Time) + Send + Sync>>,
     /// Told how the program wants the records kept, where they are kept by somebody else: a receiver's blocks, a window's panes.
-    on_persist: Option<Box<dyn Fn(Keep<R::Item>) + Send + Sync>>,
+    on_persist: Option<Box<OnPersist<R>>>,
     /// How the program wants its records kept, if it says.
     keep: Mutex<Option<Keep<R::Item>>>,
     generated: Mutex<BTreeMap<Time, Option<Shared<R>>>>,

@@ -46,6 +46,9 @@ impl<T> Clone for Keep<T> {
 
 impl<T> Copy for Keep<T> {}
 
+/// Takes one record after the other.
+pub(crate) type Take<'a, T> = dyn FnMut(T) -> Flow + 'a;
+
 /// The records of an RDD, once the first reader has had them computed.
 pub(crate) struct Kept<T> {
     keep: Keep<T>,
@@ -103,8 +106,8 @@ impl<T: Data> Kept<T> {
         &self,
         partition: usize,
         task: &Task,
-        sink: &mut dyn FnMut(T) -> Flow,
-        again: &dyn Fn(&mut dyn FnMut(T) -> Flow) -> Flow,
+        sink: &mut Take<'_, T>,
+        again: &dyn Fn(&mut Take<'_, T>) -> Flow,
     ) -> Flow {
         match self.partitions.get() {
             Some(partitions) => partitions[partition].replay(task, sink, again),
@@ -136,12 +139,7 @@ impl<T: Data> Partition<T> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn replay(
-        &self,
-        task: &Task,
-        sink: &mut dyn FnMut(T) -> Flow,
-        again: &dyn Fn(&mut dyn FnMut(T) -> Flow) -> Flow,
-    ) -> Flow {
+    fn replay(&self, task: &Task, sink: &mut Take<'_, T>, again: &dyn Fn(&mut Take<'_, T>) -> Flow) -> Flow {
         let held = Arc::clone(&self.held());
         match (&*held, self.keep.codec) {
             (Held::Records(records, _), _) => records.iter().cloned().try_for_each(sink),

@@ -17,7 +17,7 @@ use std::hash::Hash;
 pub use crate::job::Flow;
 pub use boxed::BoxRdd;
 pub use kept::Keep;
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Kept, Take};
 pub use memo::Memo;
 pub use parallelized::Parallelized;
 pub use shared::Shared;

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Result;
 use crate::job::{Executor, Job, Task};
-use crate::rdd::{Flow, Keep, Kept, Rdd, Shared};
+use crate::rdd::{Flow, Keep, Kept, Rdd, Shared, Take};
 use crate::text::detached;
 
 /// The records of one batch, kept for the windows that it is in. They do not keep the batch's blocks alive.
@@ -65,7 +65,7 @@ impl<R: Rdd> Rdd for RawPane<R> {
     }
 
     fn compute(&self, partition: usize, task: &Task, mut sink: impl FnMut(R::Item) -> Flow) -> Flow {
-        let again = |_: &mut dyn FnMut(R::Item) -> Flow| task.fail("the batch of a pane is gone");
+        let again = |_: &mut Take<'_, R::Item>| task.fail("the batch of a pane is gone");
         self.records.replay(partition, task, &mut sink, &again)
     }
 }
