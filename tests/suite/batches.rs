@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use millstream::observe::BatchInfo;
 use millstream::prelude::*;
 use millstream::receive::{Blocks, Records};
 use millstream::testkit::{Collected, TestContext};
@@ -214,6 +215,43 @@ fn a_receiver_is_held_back_behind_a_stalled_output_and_loses_nothing() {
     test.stop(true).unwrap();
     assert_eq!(counting.join().unwrap(), seen.load(Ordering::SeqCst) as u64);
     assert_eq!(test.held_bytes(), 0);
+}
+
+/// The PID controller, from a batch that took too long to a receiver that is held to the least rate; and everybody can see it.
+#[test]
+fn a_receiver_is_held_to_the_rate_of_processing() {
+    let test = test_context(config().backpressure(true).initial_rate(5_000.0).pid_min_rate(77.0));
+    let (stream, end) = receiving(&test);
+    let diary = Diary::of(&test);
+    let (begun, begins) = mpsc::channel::<()>();
+    let (go, goes) = mpsc::channel::<()>();
+    let (begun, goes) = (Mutex::new(begun), Mutex::new(goes));
+    stream.output("slow", move |_, rdd, _| {
+        if rdd.count()? > 0 {
+            let _ = begun.lock().unwrap().send(());
+            let _ = goes.lock().unwrap().recv();
+        }
+        Ok(())
+    });
+    test.start().unwrap();
+    let cx = end.started();
+    let limit = |batch: &BatchInfo| {
+        batch.stream_id_to_input_info.values().find_map(|input| input.metadata.get("Rate limit").cloned())
+    };
+    let limits = || diary.completed().iter().filter_map(limit).collect::<Vec<_>>();
+    eventually("the receiver is held to the least rate", || {
+        let _ = cx.store_block(1..10);
+        test.clock().advance(ms(100));
+        if begins.recv_timeout(ms(1_000)).is_ok() {
+            // The batch takes ten.
+            test.clock().advance(ms(1_000));
+            let _ = go.send(());
+        }
+        limits().last().is_some_and(|limit| limit == "77 records/s")
+    });
+    assert_eq!(limits()[0], "5000 records/s");
+    drop(go);
+    test.stop(false).unwrap();
 }
 
 #[test]

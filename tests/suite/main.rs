@@ -4,6 +4,7 @@ mod batches;
 mod context;
 mod failure;
 mod fan_out;
+mod guarantees;
 mod layout;
 mod listener;
 mod receiver;

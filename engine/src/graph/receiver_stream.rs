@@ -81,6 +81,14 @@ pub(crate) fn receiver_stream<R: Receiver>(
     ))
 }
 
+impl<R: Receiver> TypedReceiverStream<R> {
+    /// What holds the receiver back, for people.
+    fn limits(&self) -> BTreeMap<String, String> {
+        let limit = self.context.builder().limiter().current_limit();
+        limit.map(|rate| ("Rate limit".to_owned(), format!("{rate} records/s"))).into_iter().collect()
+    }
+}
+
 impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
     fn stream(&self) -> usize {
         self.stream
@@ -156,7 +164,7 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
             name: self.name.clone(),
             num_records: received.records,
             bytes: received.bytes,
-            ..StreamInputInfo::default()
+            metadata: self.limits(),
         }
     }
 }

@@ -161,7 +161,8 @@ pub struct StreamInputInfo {
     pub num_records: u64,
     /// Bytes that it brought.
     pub bytes: u64,
-    /// Anything else worth seeing; `Description` is shown as it is.
+    /// Anything else worth seeing; `Description` is shown as it is, and `Rate limit` is what a receiver is held to, by
+    /// backpressure or by the program.
     pub metadata: BTreeMap<String, String>,
 }
 

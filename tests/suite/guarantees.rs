@@ -1,0 +1,227 @@
+//! What a receiver and an output promise together: the table in the README, row by row, with the power failing at many moments.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millstream::deliver::{Guarantee, PartitionRecords, Sink};
+use millstream::fs::{Fs, SimFs};
+use millstream::prelude::*;
+use millstream::testkit::{PowerCut, TestContext};
+
+use crate::support::{HandEnd, hand, ms};
+
+const RECORDS: u64 = 60;
+const PER_BLOCK: u64 = 3;
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a receiver stores, and so what it can promise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Storing {
+    /// Numbered blocks: the source goes on behind what is stored.
+    Numbered,
+    /// Blocks that are acknowledged: the source sends again what is not.
+    Acknowledged,
+    /// One by one, and no way back.
+    Plain,
+}
+
+/// What all lives of a program have given.
+#[derive(Default)]
+struct Given {
+    /// Replaced when a batch comes again, as files are that are named by it.
+    by_batch: BTreeMap<i64, Vec<u64>>,
+    /// Shown as it comes.
+    shown: Vec<u64>,
+    /// In the hands of a [`Sink`]: prepared, and committed.
+    prepared: BTreeMap<(i64, usize), Vec<u64>>,
+    committed: BTreeMap<i64, Vec<u64>>,
+}
+
+type Shelf = Arc<Mutex<Given>>;
+
+/// A sink whose commits are known by their batch.
+struct Committing(Shelf);
+
+impl Sink<u64> for Committing {
+    type Staged = u64;
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    fn prepare(
+        &self,
+        batch: Time,
+        partition: usize,
+        records: PartitionRecords<'_, u64>,
+    ) -> Result<u64, BoxError> {
+        let mut taken = Vec::new();
+        records.for_each(|record| {
+            taken.push(record);
+            Ok(())
+        })?;
+        self.0.lock().unwrap().prepared.insert((batch.as_millis(), partition), taken);
+        Ok(partition as u64)
+    }
+
+    fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
+        let mut given = self.0.lock().unwrap();
+        let time = batch.as_millis();
+        let all = staged.iter().flat_map(|partition| given.prepared[&(time, *partition as usize)].clone());
+        let all: Vec<u64> = all.collect();
+        given.committed.entry(time).or_insert(all);
+        Ok(())
+    }
+
+    fn abort(&self, _batch: Time, _staged: &[u64]) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// One life of the program, on `disk`.
+fn begin(disk: &SimFs, batches: i64, wal: bool, shelf: &Shelf) -> (TestContext, HandEnd<u64>) {
+    let config = Config::new().batch_interval(INTERVAL).checkpoint_interval(INTERVAL * 2);
+    let config = config.master(Master::Local(2)).pin_receivers(false).write_ahead_log(wal);
+    let config = config.graceful_stop_timeout(ms(60_000));
+    let test = TestContext::with_config(config, Time::from_millis(batches * 1_000)).unwrap();
+    let (receiver, end) = hand::<u64>();
+    let numbers = test.receiver_stream(receiver).unwrap();
+    let given = Arc::clone(shelf);
+    numbers.foreach_rdd(move |rdd, time| {
+        let (mut given, records) = (given.lock().unwrap(), rdd.collect()?);
+        given.shown.extend(&records);
+        given.by_batch.insert(time.as_millis(), records);
+        Ok(())
+    });
+    numbers.save_to(Committing(Arc::clone(shelf)));
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    (test, end)
+}
+
+/// The source's side: it stores from where it is, a block a batch, until it fails or has no more.
+fn feed(
+    test: &TestContext,
+    end: &HandEnd<u64>,
+    storing: Storing,
+    sent: &mut u64,
+    batches: u64,
+) -> Result<()> {
+    test.start()?;
+    let cx = end.started();
+    if storing == Storing::Numbered {
+        *sent = cx.stored_of("source");
+    }
+    for _ in 0..batches {
+        let to = (*sent + PER_BLOCK).min(RECORDS);
+        match storing {
+            Storing::Numbered => cx.store_block_of("source", to, *sent..to)?,
+            Storing::Acknowledged => cx.store_block(*sent..to)?,
+            Storing::Plain => {
+                for number in *sent..to {
+                    cx.store(&number)?;
+                    *sent = number + 1;
+                }
+            }
+        }
+        *sent = to;
+        test.run(1)?;
+    }
+    Ok(())
+}
+
+/// A program whose disk fails twice, after so many operations, and which then comes to its end.
+fn lives(storing: Storing, wal: bool, at: u64) -> Given {
+    let (shelf, mut sent, mut disk) = (Shelf::default(), 0, SimFs::new());
+    for (life, cut) in [PowerCut::Lost, PowerCut::Random(at)].into_iter().enumerate() {
+        disk.crash_after(disk.operations() + at);
+        let (test, end) = begin(&disk, batches_in(&shelf), wal, &shelf);
+        let _ = feed(&test, &end, storing, &mut sent, 6 + life as u64);
+        let left = disk.crash(cut);
+        drop(test);
+        disk = left;
+    }
+    let (test, end) = begin(&disk, batches_in(&shelf), wal, &shelf);
+    feed(&test, &end, storing, &mut sent, RECORDS / PER_BLOCK).unwrap();
+    test.stop(true).unwrap();
+    drop(test);
+    std::mem::take(&mut shelf.lock().unwrap())
+}
+
+/// The number of the last batch that anybody has seen.
+fn batches_in(shelf: &Shelf) -> i64 {
+    let given = shelf.lock().unwrap();
+    let last = given.by_batch.keys().chain(given.committed.keys()).max();
+    last.map_or(0, |time| time / 1_000)
+}
+
+/// How often each number was given.
+fn times(given: impl IntoIterator<Item = u64>) -> BTreeMap<u64, usize> {
+    given.into_iter().fold(BTreeMap::new(), |mut times, number| {
+        *times.entry(number).or_default() += 1;
+        times
+    })
+}
+
+fn all(batches: &BTreeMap<i64, Vec<u64>>) -> BTreeMap<u64, usize> {
+    times(batches.values().flatten().copied())
+}
+
+const EXACTLY_ONCE: fn(&usize) -> bool = |times| *times == 1;
+
+/// Moments at which the disk fails: from the first operations of a life to where nothing fails any more.
+fn moments() -> impl Iterator<Item = u64> {
+    (8..120).step_by(7)
+}
+
+#[test]
+fn numbered_blocks_are_given_once_by_batch_and_by_a_sink_and_shown_at_least_once() {
+    let mut repeated = 0;
+    for at in moments() {
+        let given = lives(Storing::Numbered, true, at);
+        for batches in [&given.by_batch, &given.committed] {
+            let seen = all(batches);
+            assert!(seen.values().all(EXACTLY_ONCE) && seen.len() as u64 == RECORDS, "at {at}: {seen:?}");
+        }
+        repeated += usize::from(given.shown.len() as u64 > RECORDS);
+        assert_eq!(times(given.shown).len() as u64, RECORDS, "at {at}");
+    }
+    assert!(repeated > 0, "no batch was ever cut off in its midst");
+}
+
+#[test]
+fn acknowledged_blocks_are_given_at_least_once() {
+    let mut repeated = 0;
+    for at in moments() {
+        let given = lives(Storing::Acknowledged, true, at);
+        for seen in [all(&given.by_batch), all(&given.committed), times(given.shown)] {
+            assert_eq!(seen.len() as u64, RECORDS, "at {at}: {seen:?}");
+            repeated += usize::from(!seen.values().all(EXACTLY_ONCE));
+        }
+    }
+    assert!(repeated > 0, "no block was ever sent again");
+}
+
+/// What was in the log comes, and nothing comes twice; the rest was never promised.
+#[test]
+fn plain_records_are_given_at_most_once_by_batch_and_by_a_sink() {
+    for at in moments() {
+        let given = lives(Storing::Plain, true, at);
+        for batches in [&given.by_batch, &given.committed] {
+            let seen = all(batches);
+            assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
+            assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
+        }
+    }
+}
+
+/// Without a log, what no complete batch has had is lost; what is there is right.
+#[test]
+fn without_a_log_nothing_comes_twice_by_batch() {
+    for at in moments() {
+        let given = lives(Storing::Plain, false, at);
+        let seen = all(&given.by_batch);
+        assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
+        assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
+    }
+}
