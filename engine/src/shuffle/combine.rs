@@ -2,7 +2,8 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use super::Shuffle;
-use super::table::{Part, Table};
+use super::part::Part;
+use super::table::Table;
 use crate::Result;
 use crate::job::{Executor, Job, KeyHashing, Stage};
 use crate::rdd::{Data, Key};
