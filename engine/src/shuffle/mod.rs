@@ -7,6 +7,7 @@
 //! The map side may run [eagerly](crate::graph), segment by segment while the batch is still being received; then only the merge
 //! is left when the batch closes.
 
+mod bypass;
 mod combine;
 mod exchange;
 mod fold;

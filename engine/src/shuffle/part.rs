@@ -6,6 +6,7 @@
 
 use std::{mem, ptr};
 
+use super::bypass::{RUNS, Record, Run, run_of};
 use super::slots::{Slots, prefetch};
 use crate::rdd::Key;
 use crate::text;
@@ -54,7 +55,8 @@ impl<K: Key, C> Part<K, C> {
         place
     }
 
-    /// Combines `value` into what `key` has, or begins with it. It is the faster the better the guess at its place.
+    /// Combines `value` into what `key` has; gives it back if there is no such key. It is the faster the better the guess at its
+    /// place.
     #[inline(always)]
     pub(super) fn combine<V>(
         &mut self,
@@ -62,19 +64,18 @@ impl<K: Key, C> Part<K, C> {
         guess: u32,
         key: &K,
         value: V,
-        create: impl Fn(V) -> C,
         update: impl Fn(C, V) -> C,
-    ) {
+    ) -> Result<(), V> {
         let guess = guess as usize;
         if self.entries.get(guess).is_some_and(|entry| entry.0 == *key) {
             // SAFETY: there is such an entry.
-            return unsafe { self.update(guess, |old| update(old, value)) };
+            unsafe { self.update(guess, |old| update(old, value)) };
+            return Ok(());
         }
-        match self.find(tag, key) {
-            // SAFETY: `find` gives places in `entries`.
-            Some(place) => unsafe { self.update(place, |old| update(old, value)) },
-            None => self.insert(tag, key, create(value)),
-        }
+        let Some(place) = self.find(tag, key) else { return Err(value) };
+        // SAFETY: `find` gives places in `entries`.
+        unsafe { self.update(place, |old| update(old, value)) };
+        Ok(())
     }
 
     /// The place of `key` in `entries`.
@@ -86,7 +87,7 @@ impl<K: Key, C> Part<K, C> {
     /// Adds a key that is not there. A key that stays must not keep the block alive that it was cut from.
     #[cold]
     #[inline(never)]
-    fn insert(&mut self, tag: u32, key: &K, value: C) {
+    pub(super) fn insert(&mut self, tag: u32, key: &K, value: C) {
         let key = text::detached(|| key.clone());
         self.push(tag, key, value);
     }
@@ -121,7 +122,6 @@ impl<K: Key, C> Part<K, C> {
     /// Adds all entries of `other`; keys that both have are combined by `merge`.
     pub(super) fn absorb(&mut self, other: Part<K, C>, merge: impl Fn(C, C) -> C) {
         let tags = other.slots.tags();
-        self.entries.reserve(other.len() / 2);
         for (i, (key, theirs)) in other.entries.into_iter().enumerate() {
             if let Some(tag) = tags.get(i + AHEAD) {
                 self.slots.prefetch(*tag);
@@ -129,17 +129,72 @@ impl<K: Key, C> Part<K, C> {
             if let Some(tag) = tags.get(i + AHEAD / 2) {
                 self.guess(*tag);
             }
-            match self.find(tags[i], &key) {
-                // SAFETY: `find` gives places in `entries`.
-                Some(place) => unsafe { self.update(place, |mine| merge(mine, theirs)) },
-                None => self.push(tags[i], key, theirs),
+            self.merge(tags[i], key, theirs, &merge);
+        }
+    }
+
+    fn merge(&mut self, tag: u32, key: K, theirs: C, merge: impl Fn(C, C) -> C) {
+        match self.find(tag, &key) {
+            // SAFETY: `find` gives places in `entries`.
+            Some(place) => unsafe { self.update(place, |mine| merge(mine, theirs)) },
+            None => self.push(tag, key, theirs),
+        }
+    }
+
+    /// Combines records that were put aside.
+    pub(super) fn take_in<V>(&mut self, run: Run<K, V>, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        for piece in run {
+            let tags: Vec<u32> = piece.iter().map(|record| record.tag).collect();
+            for (i, Record { tag, key, value }) in piece.into_iter().enumerate() {
+                if let Some(tag) = tags.get(i + AHEAD) {
+                    self.slots.prefetch(*tag);
+                }
+                if let Err(value) = self.combine(tag, self.slots.guess(tag), &key, value, &update) {
+                    self.push(tag, key, create(value));
+                }
             }
         }
+    }
+
+    /// Brings together what the workers have of one partition, run by run. All are used up.
+    pub(super) fn of_runs<V>(
+        shares: Vec<(Part<K, C>, Vec<Run<K, V>>)>,
+        create: impl Fn(V) -> C,
+        update: impl Fn(C, V) -> C,
+        merge: impl Fn(C, C) -> C,
+    ) -> Self {
+        let (parts, mut aside): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+        let combined = divide(parts);
+        let mut all = Part::default();
+        for (run, entries) in combined.into_iter().enumerate() {
+            all.slots.clear(); // no key of this run has come yet
+            for (tag, key, value) in entries {
+                all.merge(tag, key, value, &merge);
+            }
+            for runs in aside.iter_mut().filter(|runs| !runs.is_empty()) {
+                all.take_in(mem::take(&mut runs[run]), &create, &update);
+            }
+            if run == 0 {
+                all.entries.reserve(all.len() * (RUNS + RUNS / 16));
+            }
+        }
+        all
     }
 
     pub(super) fn into_pairs(self) -> Vec<(K, C)> {
         self.entries
     }
+}
+
+/// The entries of all parts, with their tags, by the run to which they belong.
+fn divide<K, C>(parts: Vec<Part<K, C>>) -> Vec<Vec<(u32, K, C)>> {
+    let mut runs: Vec<Vec<_>> = (0..RUNS).map(|_| Vec::new()).collect();
+    for part in parts {
+        for (tag, (key, value)) in part.slots.tags().into_iter().zip(part.entries) {
+            runs[run_of(tag)].push((tag, key, value));
+        }
+    }
+    runs
 }
 
 /// Empties a part whose entry at `place` has lost its value to a panic.

@@ -56,6 +56,11 @@ impl Slots {
         (self.mask + 1) * BUCKET_SLOTS
     }
 
+    /// How many are taken.
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
     /// Fits into the first-level cache: fetching ahead would cost more than it saves.
     #[inline(always)]
     pub(super) fn is_small(&self) -> bool {

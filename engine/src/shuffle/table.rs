@@ -13,10 +13,12 @@
 
 use std::{mem, ptr};
 
+use super::bypass::{Bypass, KEYS_MIN, Record, Run};
 use super::part::Part;
 use super::slots::tag_of;
 use crate::job::KeyHashing;
 use crate::rdd::Key;
+use crate::text;
 
 /// The number of buckets that keys fall into, whatever the number of partitions. It bounds the partitions that have any keys.
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
@@ -35,13 +37,25 @@ pub fn partition_of(hash: u64, partitions: usize) -> usize {
     (bucket_of(hash) * partitions) >> BUCKET_BITS
 }
 
+/// Records between two reviews.
+const REVIEW: usize = 1 << 15;
+
 /// What one worker has combined: a hash table per reduce partition, and the records that are on their way into them.
 pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
     /// Has room for [`QUEUE`] records and holds fewer between two calls.
     waiting: Vec<Waiting<K, V>>,
     hasher: KeyHashing,
+    bypass: Option<Bypass<K, V>>,
+    /// Whether records may be put aside at all.
+    may_bypass: bool,
+    /// Records since the last review, and the keys there were then.
+    records: usize,
+    keys: usize,
 }
+
+/// What a worker has of one partition: what it has combined, and the runs of what it has put aside, if it has.
+pub(super) type Share<K, V, C> = (Part<K, C>, Vec<Run<K, V>>);
 
 /// A record whose slot is being fetched.
 struct Waiting<K, V> {
@@ -84,9 +98,10 @@ impl<K, V> Drop for Rest<K, V> {
 const QUEUE: usize = 64;
 
 impl<K: Key, V, C> Table<K, V, C> {
-    pub(super) fn new(partitions: usize, hasher: KeyHashing) -> Self {
+    pub(super) fn new(partitions: usize, hasher: KeyHashing, may_bypass: bool) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
-        Table { parts, waiting: Vec::with_capacity(QUEUE), hasher }
+        let waiting = Vec::with_capacity(QUEUE);
+        Table { parts, waiting, hasher, bypass: None, may_bypass, records: 0, keys: 0 }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
@@ -97,7 +112,10 @@ impl<K: Key, V, C> Table<K, V, C> {
         // SAFETY: `partition_of` stays below the number of parts.
         let home = unsafe { self.parts.get_unchecked_mut(part) };
         if home.is_small() {
-            return home.combine(tag, home.guess(tag), &key, value, create, update);
+            if let Err(value) = home.combine(tag, home.guess(tag), &key, value, update) {
+                home.insert(tag, &key, create(value));
+            }
+            return;
         }
         home.prefetch(tag);
         let waiting = self.waiting.len();
@@ -112,9 +130,27 @@ impl<K: Key, V, C> Table<K, V, C> {
         }
     }
 
-    /// Combines the records that wait.
+    /// Combines the records that wait, or puts them aside.
     #[inline(never)]
     pub(super) fn flush(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        self.records += self.waiting.len();
+        match &mut self.bypass {
+            Some(bypass) if bypass.takes_all() => {
+                text::detached(|| {
+                    for Waiting { tag, part, key, value } in self.waiting.drain(..) {
+                        bypass.add(part, Record { tag, key: key.clone(), value });
+                    }
+                });
+            }
+            _ => self.combine(&create, &update),
+        }
+        if self.records >= REVIEW {
+            self.review(create, update);
+        }
+    }
+
+    #[inline(always)]
+    fn combine(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
         let parts = &mut self.parts[..];
         let mut guesses = [0; QUEUE];
         for (guess, record) in guesses.iter_mut().zip(&self.waiting) {
@@ -130,7 +166,15 @@ impl<K: Key, V, C> Table<K, V, C> {
             let part = unsafe { parts.get_unchecked_mut(record.part as usize) };
             // SAFETY: the value is moved out this one time; `rest` drops the key alone.
             let value = unsafe { ptr::read(&record.value) };
-            part.combine(record.tag, place, &record.key, value, &create, &update);
+            if let Err(value) = part.combine(record.tag, place, &record.key, value, &update) {
+                match &mut self.bypass {
+                    Some(bypass) => {
+                        let key = text::detached(|| record.key.clone());
+                        bypass.add(record.part, Record { tag: record.tag, key, value });
+                    }
+                    None => part.insert(record.tag, &record.key, create(value)),
+                }
+            }
             // SAFETY: the record is not looked at again.
             unsafe { ptr::drop_in_place(&mut record.key) };
             (rest.next, guess) = (rest.next.wrapping_add(1), guess.wrapping_add(1));
@@ -138,25 +182,48 @@ impl<K: Key, V, C> Table<K, V, C> {
         mem::forget(rest);
     }
 
-    pub(super) fn into_parts(self) -> Vec<Part<K, C>> {
+    /// Decides whether what follows is combined or put aside; see `bypass.rs`.
+    #[cold]
+    fn review(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        let keys: usize = self.parts.iter().map(Part::len).sum();
+        let (records, before) = (mem::take(&mut self.records), mem::replace(&mut self.keys, keys));
+        let new = keys.saturating_sub(before);
+        if let Some(bypass) = &mut self.bypass {
+            if bypass.is_wrong() {
+                self.may_bypass = false;
+                let runs = self.bypass.take().into_iter().flat_map(Bypass::into_partitions);
+                for (part, runs) in self.parts.iter_mut().zip(runs) {
+                    runs.into_iter().for_each(|run| part.take_in(run, &create, &update));
+                }
+            }
+        } else if self.may_bypass && keys >= KEYS_MIN && new * 4 >= records {
+            self.bypass = Some(Bypass::new(self.parts.len(), new * 8 >= records * 7));
+        }
+    }
+
+    /// What there is of each partition.
+    pub(super) fn into_shares(self) -> Vec<Share<K, V, C>> {
         debug_assert!(self.waiting.is_empty(), "every task flushes its table");
-        self.parts
+        let mut aside = self.bypass.into_iter().flat_map(Bypass::into_partitions);
+        self.parts.into_iter().map(|part| (part, aside.next().unwrap_or_default())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
 
     use super::*;
 
     fn table<V, C>(partitions: usize) -> Table<String, V, C> {
-        Table::new(partitions, KeyHashing::with_seed(7))
+        Table::new(partitions, KeyHashing::with_seed(7), true)
     }
 
     fn pairs<V, C: Ord>(table: Table<String, V, C>) -> Vec<(String, C)> {
-        let mut all: Vec<_> = table.into_parts().into_iter().flat_map(Part::into_pairs).collect();
+        let mut all: Vec<_> =
+            table.into_shares().into_iter().flat_map(|(part, _)| part.into_pairs()).collect();
         all.sort();
         all
     }
@@ -186,7 +253,7 @@ mod tests {
             table.upsert(word.to_owned(), 1, create, update);
         }
         table.flush(create, update);
-        let part = table.into_parts().remove(0);
+        let part = table.into_shares().remove(0).0;
         let expected = [("the", 3), ("cat", 2), ("and", 2), ("dog", 1)].map(|(word, n)| (word.to_owned(), n));
         assert_eq!(part.into_pairs(), expected);
     }
@@ -199,7 +266,7 @@ mod tests {
             for key in keys {
                 let tag = tag_of(KeyHashing::with_seed(7).hash_one(key));
                 let value = vec![Arc::clone(&token)];
-                part.combine(tag, 0, &(*key).to_owned(), value, |v| v, |_, _| panic!("each comes once"));
+                part.insert(tag, &(*key).to_owned(), value);
             }
             part
         };
@@ -232,7 +299,7 @@ mod tests {
             assert_eq!(Arc::strong_count(&token), 1, "every value was dropped exactly once");
             groups.upsert("1".to_owned(), Arc::clone(&token), |v| v, |c, _| c);
             groups.flush(|v| v, |c, _| c);
-            assert_eq!(groups.into_parts()[0].len(), 1);
+            assert_eq!(groups.into_shares()[0].0.len(), 1);
         }
     }
 
@@ -244,5 +311,54 @@ mod tests {
             seen[partition_of(hasher.hash_one(i), 7)] += 1;
         }
         assert!(seen.iter().all(|n| (800..1_200).contains(n)), "{seen:?}");
+    }
+
+    /// Adds `keys`, each with its place in the row, and gives all places of each key.
+    fn places(keys: impl Iterator<Item = u64>) -> (HashMap<u64, Vec<u64>>, bool) {
+        let add = |mut places: Vec<u64>, place| {
+            places.push(place);
+            places
+        };
+        let mut table: Table<u64, u64, Vec<u64>> = Table::new(3, KeyHashing::with_seed(7), true);
+        for (place, key) in (0..).zip(keys) {
+            table.upsert(key, place, |place| vec![place], add);
+        }
+        table.flush(|place| vec![place], add);
+        let is_bypassed = table.bypass.is_some();
+        let shares = table.into_shares().into_iter();
+        let parts = shares.map(|share| {
+            Part::of_runs(vec![share], |place| vec![place], add, |_, _| panic!("there is one worker"))
+        });
+        (parts.flat_map(Part::into_pairs).collect(), is_bypassed)
+    }
+
+    fn expected(keys: impl Iterator<Item = u64>) -> HashMap<u64, Vec<u64>> {
+        let mut expected: HashMap<u64, Vec<u64>> = HashMap::new();
+        (0..).zip(keys).for_each(|(place, key)| expected.entry(key).or_default().push(place));
+        expected
+    }
+
+    #[test]
+    fn records_that_are_put_aside_are_all_there_and_in_order() {
+        let near_unique = || (0..300_000u64).map(|i| if i % 3 == 0 { i / 2 } else { i });
+        let half_of_one_key = || (0..300_000u64).map(|i| if i % 2 == 0 { 7 } else { i });
+        let (got, is_bypassed) = places(near_unique());
+        assert!(is_bypassed);
+        assert_eq!(got, expected(near_unique()));
+        let (got, is_bypassed) = places(half_of_one_key());
+        assert!(is_bypassed);
+        assert_eq!(got, expected(half_of_one_key()));
+    }
+
+    #[test]
+    fn keys_that_come_often_are_combined_also_if_at_first_they_did_not() {
+        let often = || (0..300_000u64).map(|i| i % 60_000);
+        let (got, is_bypassed) = places(often());
+        assert!(!is_bypassed);
+        assert_eq!(got, expected(often()));
+        let later = || (0..1_250_000u64).map(|i| if i < 140_000 { i } else { i % 100_000 + 200_000 });
+        let (got, is_bypassed) = places(later());
+        assert!(!is_bypassed);
+        assert_eq!(got, expected(later()));
     }
 }
