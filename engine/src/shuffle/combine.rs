@@ -3,8 +3,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Shuffle;
 use super::bypass::Run;
-use super::part::Part;
-use super::table::{Share, Table};
+use super::part::{Part, Share};
+use super::table::Table;
 use crate::Result;
 use crate::job::{Executor, Job, KeyHashing, Stage};
 use crate::rdd::{Data, Key};

@@ -24,6 +24,9 @@ pub(super) struct Part<K, C> {
     entries: Vec<(K, C)>,
 }
 
+/// What a worker has of one partition: what it has combined, and the runs of what it has put aside, if it has.
+pub(super) type Share<K, V, C> = (Part<K, C>, Vec<Run<K, V>>);
+
 impl<K, C> Default for Part<K, C> {
     fn default() -> Self {
         Part { slots: Slots::default(), entries: Vec::new() }
@@ -158,7 +161,7 @@ impl<K: Key, C> Part<K, C> {
 
     /// Brings together what the workers have of one partition, run by run. All are used up.
     pub(super) fn of_runs<V>(
-        shares: Vec<(Part<K, C>, Vec<Run<K, V>>)>,
+        shares: Vec<Share<K, V, C>>,
         create: impl Fn(V) -> C,
         update: impl Fn(C, V) -> C,
         merge: impl Fn(C, C) -> C,

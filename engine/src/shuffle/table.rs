@@ -13,8 +13,8 @@
 
 use std::{mem, ptr};
 
-use super::bypass::{Bypass, KEYS_MIN, Record, Run};
-use super::part::Part;
+use super::bypass::{Bypass, KEYS_MIN, Record};
+use super::part::{Part, Share};
 use super::slots::tag_of;
 use crate::job::KeyHashing;
 use crate::rdd::Key;
@@ -53,9 +53,6 @@ pub struct Table<K, V, C> {
     records: usize,
     keys: usize,
 }
-
-/// What a worker has of one partition: what it has combined, and the runs of what it has put aside, if it has.
-pub(super) type Share<K, V, C> = (Part<K, C>, Vec<Run<K, V>>);
 
 /// A record whose slot is being fetched.
 struct Waiting<K, V> {
