@@ -24,8 +24,13 @@ pub trait Actions: Rdd {
     /// # Errors
     /// See [`Actions`].
     fn collect(&self) -> Result<Vec<Self::Item>> {
-        let parts = run(self, "collect", |records: &mut Vec<_>, item| records.push(item))?;
-        Ok(parts.into_iter().flatten().collect())
+        let mut parts = run(self, "collect", |records: &mut Vec<_>, item| records.push(item))?;
+        if parts.len() == 1 {
+            return Ok(parts.swap_remove(0));
+        }
+        let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        parts.iter_mut().for_each(|part| all.append(part));
+        Ok(all)
     }
 
     /// The number of records.

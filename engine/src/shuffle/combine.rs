@@ -2,7 +2,9 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use super::Shuffle;
-use super::table::{Part, Table};
+use super::bypass::Run;
+use super::part::{Part, Share};
+use super::table::Table;
 use crate::Result;
 use crate::job::{Executor, Job, KeyHashing, Stage};
 use crate::rdd::{Data, Key};
@@ -12,6 +14,8 @@ pub struct Combine<V, C, Create, Update, Merge> {
     name: &'static str,
     partitions: usize,
     hasher: KeyHashing,
+    /// Whether there is more than one worker.
+    has_merge: bool,
     create: Create,
     update: Update,
     merge: Merge,
@@ -36,7 +40,8 @@ where
     ) -> Self {
         let partitions = if partitions == 0 { executor.default_parallelism() } else { partitions };
         let hasher = executor.hasher().clone();
-        Combine { name, partitions, hasher, create, update, merge, values: PhantomData }
+        let has_merge = executor.threads() > 1;
+        Combine { name, partitions, hasher, has_merge, create, update, merge, values: PhantomData }
     }
 }
 
@@ -61,7 +66,7 @@ where
     }
 
     fn local(&self) -> Table<K, V, C> {
-        Table::new(self.partitions, self.hasher.clone())
+        Table::new(self.partitions, self.hasher.clone(), self.has_merge)
     }
 
     #[inline(always)]
@@ -74,8 +79,9 @@ where
     }
 
     fn merge(&self, locals: Vec<Table<K, V, C>>, executor: &Executor, job: &Job) -> Result<Vec<Vec<(K, C)>>> {
-        let shares = transpose(locals.into_iter().map(Table::into_parts).collect(), self.partitions);
-        let entries: usize = shares.iter().flatten().map(Part::len).sum();
+        let shares = transpose(locals.into_iter().map(Table::into_shares).collect(), self.partitions);
+        let aside = |runs: &[Run<K, V>]| runs.iter().flatten().map(Vec::len).sum::<usize>();
+        let entries: usize = shares.iter().flatten().map(|(part, runs)| part.len() + aside(runs)).sum();
         let shares: Vec<_> = shares.into_iter().map(Mutex::new).collect();
         let weight = entries * size_of::<(u64, K, C)>();
         let stage = Stage { name: self.name, partitions: self.partitions, weight };
@@ -87,12 +93,20 @@ where
     }
 }
 
-impl<V, C, Create, Update, Merge: Fn(C, C) -> C> Combine<V, C, Create, Update, Merge> {
-    /// Merges the workers' parts of one partition into the largest of them.
-    fn merge_share<K: Key>(&self, mut share: Vec<Part<K, C>>) -> Vec<(K, C)> {
-        let Some(largest) = (0..share.len()).max_by_key(|&i| share[i].len()) else { return Vec::new() };
-        let mut base = share.swap_remove(largest);
-        for other in share {
+impl<V, C, Create, Update, Merge> Combine<V, C, Create, Update, Merge>
+where
+    Create: Fn(V) -> C,
+    Update: Fn(C, V) -> C,
+    Merge: Fn(C, C) -> C,
+{
+    /// Merges the workers' parts of one partition into the largest of them, or run by run where records were put aside.
+    fn merge_share<K: Key>(&self, mut share: Vec<Share<K, V, C>>) -> Vec<(K, C)> {
+        if share.iter().any(|(_, runs)| !runs.is_empty()) {
+            return Part::of_runs(share, &self.create, &self.update, &self.merge).into_pairs();
+        }
+        let Some(largest) = (0..share.len()).max_by_key(|&i| share[i].0.len()) else { return Vec::new() };
+        let (mut base, _) = share.swap_remove(largest);
+        for (other, _) in share {
             base.absorb(other, &self.merge);
         }
         base.into_pairs()

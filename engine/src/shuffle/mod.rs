@@ -7,10 +7,13 @@
 //! The map side may run [eagerly](crate::graph), segment by segment while the batch is still being received; then only the merge
 //! is left when the batch closes.
 
+mod bypass;
 mod combine;
 mod exchange;
 mod fold;
 mod locals;
+mod part;
+mod slots;
 mod table;
 mod wide;
 
@@ -18,7 +21,7 @@ pub use combine::Combine;
 pub use exchange::{Exchange, Router};
 pub use fold::Fold;
 pub(crate) use locals::Locals;
-pub(crate) use table::prefetch;
+pub(crate) use slots::prefetch;
 pub use table::{BUCKETS, bucket_of, partition_of};
 pub use wide::Wide;
 pub(crate) use wide::{Collected, collect_partition};

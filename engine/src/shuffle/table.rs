@@ -1,23 +1,21 @@
 //! The hash table of the map side, divided by reduce partition.
 //!
 //! The plain algorithm is `HashMap<K, C>` with `entry(key).and_modify(update).or_insert(create)`. The departures from it, and what
-//! each is for (word count of English text, one core, in the same run: `HashMap` 140 MB/s, hashbrown with 16-byte keys 360):
+//! each is for:
 //!
-//! 1. Keys and values stand in a dense list in the order in which the keys first came; the hash table proper holds 8 bytes a slot,
-//!    half of the hash and the place in the list. Frequent keys come early, so they share few cache lines; growing moves no
-//!    entries; the list is the result.
-//! 2. Once a table has outgrown the first-level cache, records wait in a queue of 32. When one joins, its slot is prefetched;
-//!    before they are combined, the entries of large tables are. The misses of 32 records overlap (520 MB/s; for tables
-//!    beyond the cache, more).
-//! 3. Linear probing: a collision looks at the next slot, which is in the same cache line.
+//! 1. Keys and values stand in a dense list, apart from the hash table proper; see `part.rs` and `slots.rs`.
+//! 2. Once a part has outgrown the first-level cache, records wait in a queue of 64. When one joins, its slots are fetched ahead.
+//!    Before they are combined, all of them guess where their entries are, by their tags alone, and have those fetched. So the
+//!    misses of 64 records overlap, and what is left for each is one comparison of keys, which is almost always right.
 //!
-//! Unsafe: values are moved out of their entry and back (see [`Part::update`]), so that a reduce function may take and return them
-//! by value; and the prefetch.
-#![allow(unsafe_code)]
+//! Unsafe: the queue, whose records are moved out one by one while user code may unwind.
+#![expect(unsafe_code, reason = "a queue that user code may unwind from")]
 
-use std::mem::{self, ManuallyDrop};
-use std::ptr;
+use std::{mem, ptr};
 
+use super::bypass::{Bypass, KEYS_MIN, Record};
+use super::part::{Part, Share};
+use super::slots::tag_of;
 use crate::job::KeyHashing;
 use crate::rdd::Key;
 use crate::text;
@@ -39,18 +37,26 @@ pub fn partition_of(hash: u64, partitions: usize) -> usize {
     (bucket_of(hash) * partitions) >> BUCKET_BITS
 }
 
+/// Records between two reviews.
+const REVIEW: usize = 1 << 15;
+
 /// What one worker has combined: a hash table per reduce partition, and the records that are on their way into them.
 pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
     /// Has room for [`QUEUE`] records and holds fewer between two calls.
     waiting: Vec<Waiting<K, V>>,
     hasher: KeyHashing,
+    bypass: Option<Bypass<K, V>>,
+    /// Whether records may be put aside at all.
+    may_bypass: bool,
+    /// Records since the last review, and the keys there were then.
+    records: usize,
+    keys: usize,
 }
 
 /// A record whose slot is being fetched.
 struct Waiting<K, V> {
-    /// The half of the hash that its part uses.
-    hash: u32,
+    tag: u32,
     part: u32,
     key: K,
     value: V,
@@ -86,58 +92,34 @@ impl<K, V> Drop for Rest<K, V> {
 }
 
 /// How many records wait at a time.
-const QUEUE: usize = 32;
-
-/// The keys of one reduce partition. Aligned so that a part is found by a shift.
-#[repr(align(64))]
-pub(super) struct Part<K, C> {
-    /// Half of the hash above, the entry's place plus one below; 0 is empty. A power of two, at most three quarters full.
-    slots: Vec<u64>,
-    /// `slots.len() - 1`.
-    mask: usize,
-    /// The value is always there, except while [`Part::update`] runs.
-    entries: Vec<(K, ManuallyDrop<C>)>,
-}
-
-/// The slots that a part begins with.
-const SLOTS_MIN: usize = 64;
-
-/// Up to 8 KiB of slots a part is small.
-const SMALL_SLOTS: usize = 1 << 10;
-
-/// From 512 KiB of slots on a part is large.
-const LARGE_SLOTS: usize = (1 << 16) - 1;
-
-/// The most keys of a part: what fits into half a slot.
-const KEYS_MAX: usize = u32::MAX as usize - 1;
+const QUEUE: usize = 64;
 
 impl<K: Key, V, C> Table<K, V, C> {
-    pub(super) fn new(partitions: usize, hasher: KeyHashing) -> Self {
+    pub(super) fn new(partitions: usize, hasher: KeyHashing, may_bypass: bool) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
-        Table { parts, waiting: Vec::with_capacity(QUEUE), hasher }
+        let waiting = Vec::with_capacity(QUEUE);
+        Table { parts, waiting, hasher, bypass: None, may_bypass, records: 0, keys: 0 }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
     #[inline(always)]
     pub(super) fn upsert(&mut self, key: K, value: V, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
         let hash = self.hasher.hash_one(&key);
-        let part = partition_of(hash, self.parts.len());
+        let (tag, part) = (tag_of(hash), partition_of(hash, self.parts.len()));
         // SAFETY: `partition_of` stays below the number of parts.
         let home = unsafe { self.parts.get_unchecked_mut(part) };
         if home.is_small() {
-            return home.combine(hash as u32, &key, value, create, update);
+            if let Err(value) = home.combine(tag, home.guess(tag), &key, value, update) {
+                home.insert(tag, &key, create(value));
+            }
+            return;
         }
-        home.prefetch_slot(hash as u32);
+        home.prefetch(tag);
         let waiting = self.waiting.len();
         debug_assert!(waiting < QUEUE && self.waiting.capacity() >= QUEUE);
         // SAFETY: there is room for QUEUE records, and fewer wait; so the place is allocated and free.
         unsafe {
-            self.waiting.as_mut_ptr().add(waiting).write(Waiting {
-                hash: hash as u32,
-                part: part as u32,
-                key,
-                value,
-            });
+            self.waiting.as_mut_ptr().add(waiting).write(Waiting { tag, part: part as u32, key, value });
             self.waiting.set_len(waiting + 1);
         }
         if waiting + 1 == QUEUE {
@@ -145,265 +127,100 @@ impl<K: Key, V, C> Table<K, V, C> {
         }
     }
 
-    /// Combines the records that wait.
+    /// Combines the records that wait, or puts them aside.
     #[inline(never)]
     pub(super) fn flush(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
-        let parts = &mut self.parts[..];
-        if parts.iter().any(Part::is_large) {
-            for record in &self.waiting {
-                parts[record.part as usize].prefetch_entry(record.hash);
+        self.records += self.waiting.len();
+        match &mut self.bypass {
+            Some(bypass) if bypass.takes_all() => {
+                text::detached(|| {
+                    for Waiting { tag, part, key, value } in self.waiting.drain(..) {
+                        bypass.add(part, Record { tag, key: key.clone(), value });
+                    }
+                });
             }
+            _ => self.combine(&create, &update),
+        }
+        if self.records >= REVIEW {
+            self.review(create, update);
+        }
+    }
+
+    #[inline(always)]
+    fn combine(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        let parts = &mut self.parts[..];
+        let mut guesses = [0; QUEUE];
+        for (guess, record) in guesses.iter_mut().zip(&self.waiting) {
+            // SAFETY: `upsert` made `part` with `partition_of`, which stays below the number of parts.
+            *guess = unsafe { parts.get_unchecked(record.part as usize) }.guess(record.tag);
         }
         let mut rest = Rest::of(&mut self.waiting);
+        let mut guess = guesses.as_ptr();
         while rest.next != rest.end {
-            // SAFETY: a record that was written by `upsert` and that only `rest` knows of.
-            let record = unsafe { &mut *rest.next };
-            // SAFETY: `upsert` made `part` with `partition_of`, which stays below the number of parts.
+            // SAFETY: a record that was written by `upsert` and that only `rest` knows of; there are as many guesses.
+            let (record, place) = unsafe { (&mut *rest.next, *guess) };
+            // SAFETY: as above.
             let part = unsafe { parts.get_unchecked_mut(record.part as usize) };
             // SAFETY: the value is moved out this one time; `rest` drops the key alone.
             let value = unsafe { ptr::read(&record.value) };
-            part.combine(record.hash, &record.key, value, &create, &update);
+            if let Err(value) = part.combine(record.tag, place, &record.key, value, &update) {
+                match &mut self.bypass {
+                    Some(bypass) => {
+                        let key = text::detached(|| record.key.clone());
+                        bypass.add(record.part, Record { tag: record.tag, key, value });
+                    }
+                    None => part.insert(record.tag, &record.key, create(value)),
+                }
+            }
             // SAFETY: the record is not looked at again.
             unsafe { ptr::drop_in_place(&mut record.key) };
-            rest.next = rest.next.wrapping_add(1);
+            (rest.next, guess) = (rest.next.wrapping_add(1), guess.wrapping_add(1));
         }
         mem::forget(rest);
     }
 
-    pub(super) fn into_parts(self) -> Vec<Part<K, C>> {
+    /// Decides whether what follows is combined or put aside; see `bypass.rs`.
+    #[cold]
+    fn review(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        let keys: usize = self.parts.iter().map(Part::len).sum();
+        let (records, before) = (mem::take(&mut self.records), mem::replace(&mut self.keys, keys));
+        let new = keys.saturating_sub(before);
+        if let Some(bypass) = &mut self.bypass {
+            if bypass.is_wrong() {
+                self.may_bypass = false;
+                let runs = self.bypass.take().into_iter().flat_map(Bypass::into_partitions);
+                for (part, runs) in self.parts.iter_mut().zip(runs) {
+                    runs.into_iter().for_each(|run| part.take_in(run, &create, &update));
+                }
+            }
+        } else if self.may_bypass && keys >= KEYS_MIN && new * 4 >= records {
+            self.bypass = Some(Bypass::new(self.parts.len(), new * 8 >= records * 7));
+        }
+    }
+
+    /// What there is of each partition.
+    pub(super) fn into_shares(self) -> Vec<Share<K, V, C>> {
         debug_assert!(self.waiting.is_empty(), "every task flushes its table");
-        self.parts
+        let mut aside = self.bypass.into_iter().flat_map(Bypass::into_partitions);
+        self.parts.into_iter().map(|part| (part, aside.next().unwrap_or_default())).collect()
     }
-}
-
-impl<K: Key, C> Part<K, C> {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Fits into the first-level cache: waiting would cost more than it saves.
-    #[inline]
-    fn is_small(&self) -> bool {
-        self.mask < SMALL_SLOTS
-    }
-
-    /// Does not fit into the second-level cache, so that the entries are worth fetching ahead, too.
-    #[inline]
-    fn is_large(&self) -> bool {
-        self.mask >= LARGE_SLOTS
-    }
-
-    /// Combines `value` into what `key` has, or begins with it.
-    #[inline(always)]
-    fn combine<V>(
-        &mut self,
-        hash: u32,
-        key: &K,
-        value: V,
-        create: impl Fn(V) -> C,
-        update: impl Fn(C, V) -> C,
-    ) {
-        match self.find(hash, key) {
-            // SAFETY: `find` gives places in `entries`.
-            Some(place) => unsafe { self.update(place, |old| update(old, value)) },
-            None => self.insert(hash, key, create(value)),
-        }
-    }
-
-    #[inline]
-    fn home(&self, hash: u32) -> usize {
-        hash as usize & self.mask
-    }
-
-    #[inline]
-    fn slot(&self, at: usize) -> u64 {
-        debug_assert!(at < self.slots.len());
-        // SAFETY: `at` was masked, and the mask is below the number of slots.
-        unsafe { *self.slots.get_unchecked(at & self.mask) }
-    }
-
-    #[inline]
-    fn prefetch_slot(&self, hash: u32) {
-        prefetch(self.slots.as_ptr().wrapping_add(self.home(hash)));
-    }
-
-    #[inline]
-    fn prefetch_entry(&self, hash: u32) {
-        let place = self.slot(self.home(hash)) as u32;
-        prefetch(self.entries.as_ptr().wrapping_add(place.wrapping_sub(1) as usize));
-    }
-
-    /// The place of `key` in `entries`.
-    #[inline]
-    fn find(&self, hash: u32, key: &K) -> Option<usize> {
-        let mut at = self.home(hash);
-        loop {
-            let slot = self.slot(at);
-            if (slot >> 32) as u32 == hash && slot != 0 {
-                let place = slot as u32 as usize - 1;
-                debug_assert!(place < self.entries.len());
-                // SAFETY: a slot holds the place of an entry, and entries are only removed all together, with all slots.
-                if unsafe { self.entries.get_unchecked(place) }.0 == *key {
-                    return Some(place);
-                }
-            }
-            if slot == 0 {
-                return None;
-            }
-            at = (at + 1) & self.mask;
-        }
-    }
-
-    /// Adds a key that is not there. A key that stays must not keep the block alive that it was cut from.
-    #[cold]
-    #[inline(never)]
-    fn insert(&mut self, hash: u32, key: &K, value: C) {
-        let key = text::detached(|| key.clone());
-        self.push(hash, key, ManuallyDrop::new(value));
-    }
-
-    fn push(&mut self, hash: u32, key: K, value: ManuallyDrop<C>) {
-        assert!(
-            self.entries.len() < KEYS_MAX,
-            "a reduce partition holds at most {KEYS_MAX} keys: use more partitions"
-        );
-        if (self.entries.len() + 1) * 4 > self.slots.len() * 3 {
-            self.grow();
-        }
-        self.entries.push((key, value));
-        self.occupy(u64::from(hash) << 32 | self.entries.len() as u64);
-    }
-
-    /// Puts `slot` into the first empty place from its home on.
-    fn occupy(&mut self, slot: u64) {
-        let mut at = self.home((slot >> 32) as u32);
-        while self.slots[at] != 0 {
-            at = (at + 1) & self.mask;
-        }
-        self.slots[at] = slot;
-    }
-
-    fn grow(&mut self) {
-        let larger = vec![0; self.slots.len() * 2];
-        self.mask = larger.len() - 1;
-        for slot in mem::replace(&mut self.slots, larger) {
-            if slot != 0 {
-                self.occupy(slot);
-            }
-        }
-    }
-
-    /// Replaces an entry's value by what `f` makes of it. If `f` panics, all entries are dropped, so that nobody ever sees the
-    /// one without a value.
-    ///
-    /// # Safety
-    /// `place` must be a place in `entries`.
-    #[inline]
-    unsafe fn update(&mut self, place: usize, f: impl FnOnce(C) -> C) {
-        // SAFETY: the caller's promise.
-        let value: *mut ManuallyDrop<C> = unsafe { &raw mut self.entries.get_unchecked_mut(place).1 };
-        let hole = ClearOnUnwind { part: self, place };
-        // SAFETY: the value is there, because every earlier update put it back or cleared the part; `hole` looks at the part
-        // only when `f` unwinds.
-        let new = f(unsafe { ManuallyDrop::take(&mut *value) });
-        // SAFETY: `f` cannot reach the part, so that the pointer still holds.
-        unsafe { *value = ManuallyDrop::new(new) };
-        mem::forget(hole);
-    }
-
-    /// Adds all entries of `other`; keys that both have are combined by `merge`.
-    pub(super) fn absorb(&mut self, mut other: Part<K, C>, merge: impl Fn(C, C) -> C) {
-        let hashes = other.hashes();
-        for (hash, (key, mut value)) in hashes.into_iter().zip(mem::take(&mut other.entries)) {
-            match self.find(hash, &key) {
-                Some(place) => {
-                    // SAFETY: the entry was moved out of its list, and its value is taken this one time.
-                    let theirs = unsafe { ManuallyDrop::take(&mut value) };
-                    // SAFETY: `find` gives places in `entries`.
-                    unsafe { self.update(place, |mine| merge(mine, theirs)) }
-                }
-                None => self.push(hash, key, value),
-            }
-        }
-    }
-
-    /// Half of the hash of every entry, in their order.
-    fn hashes(&self) -> Vec<u32> {
-        let mut hashes = vec![0; self.entries.len()];
-        for slot in self.slots.iter().filter(|slot| **slot != 0) {
-            hashes[*slot as u32 as usize - 1] = (slot >> 32) as u32;
-        }
-        hashes
-    }
-
-    pub(super) fn into_pairs(mut self) -> Vec<(K, C)> {
-        let entries = mem::take(&mut self.entries);
-        entries.into_iter().map(|(key, value)| (key, ManuallyDrop::into_inner(value))).collect()
-    }
-}
-
-impl<K, C> Default for Part<K, C> {
-    fn default() -> Self {
-        Part { slots: vec![0; SLOTS_MIN], mask: SLOTS_MIN - 1, entries: Vec::new() }
-    }
-}
-
-impl<K, C> Drop for Part<K, C> {
-    fn drop(&mut self) {
-        if mem::needs_drop::<C>() {
-            for (_, value) in &mut self.entries {
-                // SAFETY: every entry has its value, and the entries are not used after this.
-                unsafe { ManuallyDrop::drop(value) }
-            }
-        }
-    }
-}
-
-/// Empties a part whose entry at `place` has lost its value to a panic.
-struct ClearOnUnwind<'a, K, C> {
-    part: &'a mut Part<K, C>,
-    place: usize,
-}
-
-impl<K, C> Drop for ClearOnUnwind<'_, K, C> {
-    #[cold]
-    fn drop(&mut self) {
-        self.part.slots.fill(0);
-        for (place, (key, mut value)) in mem::take(&mut self.part.entries).into_iter().enumerate() {
-            drop(key);
-            if place != self.place {
-                // SAFETY: every entry but the hole has its value, which nobody else drops.
-                unsafe { ManuallyDrop::drop(&mut value) }
-            }
-        }
-    }
-}
-
-/// Has the processor fetch what `at` points to; any pointer will do.
-#[inline]
-pub(crate) fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint; the processor ignores addresses that are not mapped.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
 
     use super::*;
 
     fn table<V, C>(partitions: usize) -> Table<String, V, C> {
-        Table::new(partitions, KeyHashing::with_seed(7))
+        Table::new(partitions, KeyHashing::with_seed(7), true)
     }
 
     fn pairs<V, C: Ord>(table: Table<String, V, C>) -> Vec<(String, C)> {
-        let mut all: Vec<_> = table.into_parts().into_iter().flat_map(Part::into_pairs).collect();
+        let mut all: Vec<_> =
+            table.into_shares().into_iter().flat_map(|(part, _)| part.into_pairs()).collect();
         all.sort();
         all
     }
@@ -433,7 +250,7 @@ mod tests {
             table.upsert(word.to_owned(), 1, create, update);
         }
         table.flush(create, update);
-        let part = table.into_parts().remove(0);
+        let part = table.into_shares().remove(0).0;
         let expected = [("the", 3), ("cat", 2), ("and", 2), ("dog", 1)].map(|(word, n)| (word.to_owned(), n));
         assert_eq!(part.into_pairs(), expected);
     }
@@ -444,8 +261,9 @@ mod tests {
         let part = |keys: &[&str]| {
             let mut part = Part::default();
             for key in keys {
-                let hash = KeyHashing::with_seed(7).hash_one(key) as u32;
-                part.insert(hash, &(*key).to_owned(), vec![Arc::clone(&token)]);
+                let tag = tag_of(KeyHashing::with_seed(7).hash_one(key));
+                let value = vec![Arc::clone(&token)];
+                part.insert(tag, &(*key).to_owned(), value);
             }
             part
         };
@@ -462,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_panicking_update_leaves_an_empty_sound_table() {
-        for keys in [3, 5 * SMALL_SLOTS] {
+        for keys in [3, 5_000] {
             let token = Arc::new(());
             let mut groups = table(1);
             for key in 0..keys {
@@ -478,7 +296,7 @@ mod tests {
             assert_eq!(Arc::strong_count(&token), 1, "every value was dropped exactly once");
             groups.upsert("1".to_owned(), Arc::clone(&token), |v| v, |c, _| c);
             groups.flush(|v| v, |c, _| c);
-            assert_eq!(groups.into_parts()[0].len(), 1);
+            assert_eq!(groups.into_shares()[0].0.len(), 1);
         }
     }
 
@@ -490,5 +308,54 @@ mod tests {
             seen[partition_of(hasher.hash_one(i), 7)] += 1;
         }
         assert!(seen.iter().all(|n| (800..1_200).contains(n)), "{seen:?}");
+    }
+
+    /// Adds `keys`, each with its place in the row, and gives all places of each key.
+    fn places(keys: impl Iterator<Item = u64>) -> (HashMap<u64, Vec<u64>>, bool) {
+        let add = |mut places: Vec<u64>, place| {
+            places.push(place);
+            places
+        };
+        let mut table: Table<u64, u64, Vec<u64>> = Table::new(3, KeyHashing::with_seed(7), true);
+        for (place, key) in (0..).zip(keys) {
+            table.upsert(key, place, |place| vec![place], add);
+        }
+        table.flush(|place| vec![place], add);
+        let is_bypassed = table.bypass.is_some();
+        let shares = table.into_shares().into_iter();
+        let parts = shares.map(|share| {
+            Part::of_runs(vec![share], |place| vec![place], add, |_, _| panic!("there is one worker"))
+        });
+        (parts.flat_map(Part::into_pairs).collect(), is_bypassed)
+    }
+
+    fn expected(keys: impl Iterator<Item = u64>) -> HashMap<u64, Vec<u64>> {
+        let mut expected: HashMap<u64, Vec<u64>> = HashMap::new();
+        (0..).zip(keys).for_each(|(place, key)| expected.entry(key).or_default().push(place));
+        expected
+    }
+
+    #[test]
+    fn records_that_are_put_aside_are_all_there_and_in_order() {
+        let near_unique = || (0..300_000u64).map(|i| if i % 3 == 0 { i / 2 } else { i });
+        let half_of_one_key = || (0..300_000u64).map(|i| if i % 2 == 0 { 7 } else { i });
+        let (got, is_bypassed) = places(near_unique());
+        assert!(is_bypassed);
+        assert_eq!(got, expected(near_unique()));
+        let (got, is_bypassed) = places(half_of_one_key());
+        assert!(is_bypassed);
+        assert_eq!(got, expected(half_of_one_key()));
+    }
+
+    #[test]
+    fn keys_that_come_often_are_combined_also_if_at_first_they_did_not() {
+        let often = || (0..300_000u64).map(|i| i % 60_000);
+        let (got, is_bypassed) = places(often());
+        assert!(!is_bypassed);
+        assert_eq!(got, expected(often()));
+        let later = || (0..1_250_000u64).map(|i| if i < 140_000 { i } else { i % 100_000 + 200_000 });
+        let (got, is_bypassed) = places(later());
+        assert!(!is_bypassed);
+        assert_eq!(got, expected(later()));
     }
 }

@@ -59,11 +59,13 @@ impl<const UNICODE: bool> Words<UNICODE> {
         let start = self.edges.trailing_zeros() as usize;
         let ends = without_lowest(self.edges);
         self.edges = without_lowest(ends);
-        if ends == 0 {
+        // Without an end, the word is one from end to end of the window, and this is the window's length.
+        let len = ends.trailing_zeros() as usize - start;
+        if len > MAX_INLINE && ends == 0 {
             self.next = end_of_long_word::<UNICODE>(self.text.alias(), self.len, self.window);
             return Some((self.window, self.next - self.window));
         }
-        Some((self.window + start, ends.trailing_zeros() as usize - start))
+        Some((self.window + start, len))
     }
 
     /// Goes to the next window with a word, if there is one.

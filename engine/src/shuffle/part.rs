@@ -1,0 +1,227 @@
+//! The keys of one reduce partition, each with what its records were combined to.
+//!
+//! Keys and values stand in a dense list in the order in which the keys first came; a table of [`Slots`] says where. Frequent keys
+//! come early, so they share few cache lines; growing moves no entries; the list is the result.
+#![expect(unsafe_code, reason = "moves a value out of its entry and back")]
+
+use std::{mem, ptr};
+
+use super::bypass::{RUNS, Record, Run, run_of};
+use super::slots::{Slots, prefetch};
+use crate::rdd::Key;
+use crate::text;
+
+/// The most keys of a part: what half a slot can count.
+const KEYS_MAX: usize = u32::MAX as usize;
+
+/// How many keys ahead of the one that is merged slots are fetched; entries, half as many.
+const AHEAD: usize = 16;
+
+/// The keys of one reduce partition. Aligned so that a part is found by a shift.
+#[repr(align(64))]
+pub(super) struct Part<K, C> {
+    slots: Slots,
+    entries: Vec<(K, C)>,
+}
+
+/// What a worker has of one partition: what it has combined, and the runs of what it has put aside, if it has.
+pub(super) type Share<K, V, C> = (Part<K, C>, Vec<Run<K, V>>);
+
+impl<K, C> Default for Part<K, C> {
+    fn default() -> Self {
+        Part { slots: Slots::default(), entries: Vec::new() }
+    }
+}
+
+impl<K: Key, C> Part<K, C> {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Its records need not wait: their slots are in the first-level cache.
+    #[inline(always)]
+    pub(super) fn is_small(&self) -> bool {
+        self.slots.is_small()
+    }
+
+    /// Has the processor fetch what [`guess`](Self::guess) looks at.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, tag: u32) {
+        self.slots.prefetch(tag);
+    }
+
+    /// Where the key with this tag most likely is; its entry is being fetched.
+    #[inline(always)]
+    pub(super) fn guess(&self, tag: u32) -> u32 {
+        let place = self.slots.guess(tag);
+        prefetch(self.entries.as_ptr().wrapping_add(place as usize));
+        place
+    }
+
+    /// Combines `value` into what `key` has; gives it back if there is no such key. It is the faster the better the guess at its
+    /// place.
+    #[inline(always)]
+    pub(super) fn combine<V>(
+        &mut self,
+        tag: u32,
+        guess: u32,
+        key: &K,
+        value: V,
+        update: impl Fn(C, V) -> C,
+    ) -> Result<(), V> {
+        let guess = guess as usize;
+        if self.entries.get(guess).is_some_and(|entry| entry.0 == *key) {
+            // SAFETY: there is such an entry.
+            unsafe { self.update(guess, |old| update(old, value)) };
+            return Ok(());
+        }
+        let Some(place) = self.find(tag, key) else { return Err(value) };
+        // SAFETY: `find` gives places in `entries`.
+        unsafe { self.update(place, |old| update(old, value)) };
+        Ok(())
+    }
+
+    /// The place of `key` in `entries`.
+    #[inline]
+    fn find(&self, tag: u32, key: &K) -> Option<usize> {
+        self.slots.find(tag, |place| self.entries[place].0 == *key)
+    }
+
+    /// Adds a key that is not there. A key that stays must not keep the block alive that it was cut from.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn insert(&mut self, tag: u32, key: &K, value: C) {
+        let key = text::detached(|| key.clone());
+        self.push(tag, key, value);
+    }
+
+    fn push(&mut self, tag: u32, key: K, value: C) {
+        assert!(
+            self.entries.len() < KEYS_MAX,
+            "a reduce partition holds at most {KEYS_MAX} keys: use more partitions"
+        );
+        self.slots.insert(tag, self.entries.len() as u32);
+        self.entries.push((key, value));
+    }
+
+    /// Replaces an entry's value by what `f` makes of it. If `f` panics, all entries are dropped, so that nobody ever sees the
+    /// one without a value.
+    ///
+    /// # Safety
+    /// `place` must be a place in `entries`.
+    #[inline(always)]
+    unsafe fn update(&mut self, place: usize, f: impl FnOnce(C) -> C) {
+        // SAFETY: the caller's promise.
+        let value: *mut C = unsafe { &raw mut self.entries.get_unchecked_mut(place).1 };
+        let hole = ClearOnUnwind { part: self, place };
+        // SAFETY: the value is there, because every earlier update put it back or cleared the part; `hole` sees to it that nobody
+        // reads it again if `f` unwinds.
+        let new = f(unsafe { ptr::read(value) });
+        // SAFETY: `f` cannot reach the part, so that the pointer still holds; what is there was moved out.
+        unsafe { ptr::write(value, new) };
+        mem::forget(hole);
+    }
+
+    /// Adds all entries of `other`; keys that both have are combined by `merge`.
+    pub(super) fn absorb(&mut self, other: Part<K, C>, merge: impl Fn(C, C) -> C) {
+        let tags = other.slots.tags();
+        for (i, (key, theirs)) in other.entries.into_iter().enumerate() {
+            if let Some(tag) = tags.get(i + AHEAD) {
+                self.slots.prefetch(*tag);
+            }
+            if let Some(tag) = tags.get(i + AHEAD / 2) {
+                self.guess(*tag);
+            }
+            self.merge(tags[i], key, theirs, &merge);
+        }
+    }
+
+    fn merge(&mut self, tag: u32, key: K, theirs: C, merge: impl Fn(C, C) -> C) {
+        match self.find(tag, &key) {
+            // SAFETY: `find` gives places in `entries`.
+            Some(place) => unsafe { self.update(place, |mine| merge(mine, theirs)) },
+            None => self.push(tag, key, theirs),
+        }
+    }
+
+    /// Combines records that were put aside.
+    pub(super) fn take_in<V>(&mut self, run: Run<K, V>, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        for piece in run {
+            let tags: Vec<u32> = piece.iter().map(|record| record.tag).collect();
+            for (i, Record { tag, key, value }) in piece.into_iter().enumerate() {
+                if let Some(tag) = tags.get(i + AHEAD) {
+                    self.slots.prefetch(*tag);
+                }
+                if let Err(value) = self.combine(tag, self.slots.guess(tag), &key, value, &update) {
+                    self.push(tag, key, create(value));
+                }
+            }
+        }
+    }
+
+    /// Brings together what the workers have of one partition, run by run. All are used up.
+    pub(super) fn of_runs<V>(
+        shares: Vec<Share<K, V, C>>,
+        create: impl Fn(V) -> C,
+        update: impl Fn(C, V) -> C,
+        merge: impl Fn(C, C) -> C,
+    ) -> Self {
+        let (parts, mut aside): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+        let combined = divide(parts);
+        let mut all = Part::default();
+        for (run, entries) in combined.into_iter().enumerate() {
+            all.slots.clear(); // no key of this run has come yet
+            for (tag, key, value) in entries {
+                all.merge(tag, key, value, &merge);
+            }
+            for runs in aside.iter_mut().filter(|runs| !runs.is_empty()) {
+                all.take_in(mem::take(&mut runs[run]), &create, &update);
+            }
+            if run == 0 {
+                all.entries.reserve(all.len() * (RUNS + RUNS / 16));
+            }
+        }
+        all
+    }
+
+    pub(super) fn into_pairs(self) -> Vec<(K, C)> {
+        self.entries
+    }
+}
+
+/// The entries of all parts, with their tags, by the run to which they belong.
+fn divide<K, C>(parts: Vec<Part<K, C>>) -> Vec<Vec<(u32, K, C)>> {
+    let mut runs: Vec<Vec<_>> = (0..RUNS).map(|_| Vec::new()).collect();
+    for part in parts {
+        for (tag, (key, value)) in part.slots.tags().into_iter().zip(part.entries) {
+            runs[run_of(tag)].push((tag, key, value));
+        }
+    }
+    runs
+}
+
+/// Empties a part whose entry at `place` has lost its value to a panic.
+struct ClearOnUnwind<'a, K, C> {
+    part: &'a mut Part<K, C>,
+    place: usize,
+}
+
+impl<K, C> Drop for ClearOnUnwind<'_, K, C> {
+    #[cold]
+    fn drop(&mut self) {
+        self.part.slots.clear();
+        let mut entries = mem::take(&mut self.part.entries);
+        let (first, len) = (entries.as_mut_ptr(), entries.len());
+        // SAFETY: no entries are fewer than any; those there are belong to the loop below. `entries` keeps their memory.
+        unsafe { entries.set_len(0) };
+        for place in 0..len {
+            // SAFETY: each entry is dropped once, but for the value at the hole, which was moved out.
+            unsafe {
+                ptr::drop_in_place(&raw mut (*first.add(place)).0);
+                if place != self.place {
+                    ptr::drop_in_place(&raw mut (*first.add(place)).1);
+                }
+            }
+        }
+    }
+}
