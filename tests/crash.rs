@@ -3,6 +3,8 @@
 //! `cargo build --example reliable_counts && cargo test --test crash` is the quick gate; `tests/README.md` has the campaigns, which
 //! append what came of them to the ledger that `CRASH_LEDGER` names.
 
+#[path = "crash/full_disk.rs"]
+mod full_disk;
 #[path = "crash/ledger.rs"]
 mod ledger;
 #[path = "crash/oracle.rs"]
@@ -49,7 +51,8 @@ fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
         process.kill();
     }
     let mut process = program.start();
-    let sent = sender.finish(&mut process);
+    let mut connection = sender.connect_to(&mut process).expect("it listens");
+    let sent = sender.finish(&mut connection);
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
@@ -90,11 +93,12 @@ fn drop_files(spool: &Path, sent: &mut Vec<String>, during: Duration, random: &m
     let end = std::time::Instant::now() + during;
     while std::time::Instant::now() < end {
         let lines: Vec<String> =
-            (0..random.below(200)).map(|i| sender::line(sent.len() + i as usize)).collect();
+            (0..random.below(600)).map(|i| sender::line(sent.len() + i as usize)).collect();
         let hidden = spool.join(format!(".{}", sent.len()));
         fs::write(&hidden, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         fs::rename(&hidden, spool.join(format!("{}-{}", sent.len(), lines.len()))).unwrap();
         sent.extend(lines);
-        std::thread::sleep(Duration::from_millis(random.below(30)));
+        // Files that stay there cost every batch a look.
+        std::thread::sleep(Duration::from_millis(random.below(200)));
     }
 }

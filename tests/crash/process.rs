@@ -37,7 +37,9 @@ impl Drop for Folder {
 
 /// How to start the program, any number of times.
 pub(crate) struct Program {
+    /// Its folder, as it is seen by the program, and by us.
     folder: PathBuf,
+    seen: PathBuf,
     args: Vec<String>,
     interval: Duration,
     /// The most memory that any life has had, in KiB.
@@ -64,12 +66,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Program {
     pub(crate) fn new(folder: &Path, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
-        Program { folder: folder.to_owned(), args, interval: INTERVAL, memory: Arc::default() }
+        let (folder, seen) = (folder.to_owned(), folder.to_owned());
+        Program { folder, seen, args, interval: INTERVAL, memory: Arc::default() }
     }
 
     /// With batches that are as long as this.
     pub(crate) fn with_interval(self, interval: Duration) -> Self {
         Program { interval, ..self }
+    }
+
+    /// With a folder that is seen elsewhere by us.
+    pub(crate) fn seen_at(self, seen: PathBuf) -> Self {
+        Program { seen, ..self }
     }
 
     /// The length of a batch.
@@ -84,7 +92,7 @@ impl Program {
 
     /// Where its results are.
     pub(crate) fn output(&self) -> PathBuf {
-        self.folder.join("output")
+        self.seen.join("output")
     }
 
     /// The most memory that it has had so far (`VmHWM`), in KiB; it must be in bounds.
@@ -96,7 +104,7 @@ impl Program {
 
     /// Whether it has ever got so far that it would go on.
     pub(crate) fn has_begun(&self) -> bool {
-        std::fs::read_dir(self.folder.join("checkpoint/checkpoints")).is_ok_and(|files| {
+        std::fs::read_dir(self.seen.join("checkpoint/checkpoints")).is_ok_and(|files| {
             files.flatten().any(|file| file.path().extension().is_some_and(|kind| kind == "manifest"))
         })
     }
@@ -113,7 +121,7 @@ impl Program {
         let mut command = Command::new(words.next().unwrap_or_default());
         let millis = |time: Duration| format!("{}ms", time.as_millis());
         command.args(words).args(&self.args).arg("--checkpoint").arg(self.folder.join("checkpoint"));
-        command.arg("--output").arg(self.output()).args(["--master", "local[2]"]);
+        command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
         command.args(["--interval", &millis(self.interval), "--window", &millis(self.window())]);
         command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
         command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
