@@ -32,7 +32,8 @@ pub(super) struct Durability {
     /// The batches of an earlier run that are made again.
     repeated: BTreeSet<Time>,
     progress: Mutex<Progress>,
-    _lock: Box<dyn Send + Sync>,
+    /// What keeps other programs out of the directory.
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// How far the batches are.
@@ -76,7 +77,7 @@ impl Durability {
             done: resumption.done.clone(),
             repeated: resumption.repeated.clone(),
             progress: Mutex::new(Progress { completed: resumption.time, checkpointed: resumption.time }),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -153,5 +154,9 @@ impl Durability {
         let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
         self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
         self.log.close();
+        if all_complete {
+            // Nobody is left who writes, though a thread that ends may still hold this.
+            self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
     }
 }
