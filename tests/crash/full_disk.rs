@@ -37,17 +37,24 @@ struct Disk {
     size_kib: u64,
     /// Where it is mounted.
     path: PathBuf,
+    /// Whether the namespace has users of its own.
+    has_users: bool,
 }
 
 impl Disk {
-    /// Mounts it; the reason if this machine does not let us.
+    /// Mounts it; the reason if this machine does not let us, in a user namespace or as root.
     fn mount(path: &Path) -> Result<Disk, String> {
+        Disk::mount_in(path, true).or_else(|_| Disk::mount_in(path, false))
+    }
+
+    fn mount_in(path: &Path, has_users: bool) -> Result<Disk, String> {
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", KEEPER, "keeper"]).arg(path);
+        command.args(if has_users { &["--user", "--map-root-user"][..] } else { &[] });
+        command.args(["--mount", "sh", "-c", KEEPER, "keeper"]).arg(path);
         command.arg(SIZE_KIB.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = command.spawn().map_err(|error| format!("unshare: {error}"))?;
         let (sizes, answers) = (keeper.stdin.take().unwrap(), BufReader::new(keeper.stdout.take().unwrap()));
-        let mut disk = Disk { keeper, sizes, answers, size_kib: SIZE_KIB, path: path.to_owned() };
+        let mut disk = Disk { keeper, sizes, answers, size_kib: SIZE_KIB, path: path.to_owned(), has_users };
         if disk.is_answered() { Ok(disk) } else { Err("unshare and mount are not allowed".to_owned()) }
     }
 
@@ -58,10 +65,9 @@ impl Disk {
 
     /// What starts a program in the namespace.
     fn entrance(&self) -> Vec<String> {
-        let pid = self.keeper.id().to_string();
-        ["nsenter", "--user", "--preserve-credentials", "--mount", "--target", &pid]
-            .map(str::to_owned)
-            .to_vec()
+        let (pid, users) = (self.keeper.id().to_string(), ["--user", "--preserve-credentials"]);
+        let users = if self.has_users { &users[..] } else { &[] };
+        [&["nsenter", "--mount", "--target", &pid], users].concat().into_iter().map(str::to_owned).collect()
     }
 
     /// The disk as it is seen from outside.
