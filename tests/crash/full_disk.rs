@@ -65,9 +65,12 @@ impl Disk {
 
     /// What starts a program in the namespace.
     fn entrance(&self) -> Vec<String> {
-        let (pid, users) = (self.keeper.id().to_string(), ["--user", "--preserve-credentials"]);
-        let users = if self.has_users { &users[..] } else { &[] };
-        [&["nsenter", "--mount", "--target", &pid], users].concat().into_iter().map(str::to_owned).collect()
+        let pid = self.keeper.id().to_string();
+        let mut words = vec!["nsenter", "--mount", "--target", &pid];
+        if self.has_users {
+            words.extend(["--user", "--preserve-credentials"]);
+        }
+        words.into_iter().map(str::to_owned).collect()
     }
 
     /// The disk as it is seen from outside.
