@@ -58,6 +58,7 @@ fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
     ledger.set("memory_max_kib", program.memory_kib());
     ledger.note(&found, folder.path());
     assert!(found.is_exact(), "{found:?}");
+    program.assert_memory_is_bounded();
 }
 
 /// Files that appear in a directory, into files.
@@ -86,6 +87,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     ledger.set("memory_max_kib", program.memory_kib());
     ledger.note(&found, folder.path());
     assert!(found.is_exact(), "{found:?}");
+    program.assert_memory_is_bounded();
 }
 
 /// Puts files into the directory for a while, each complete when it appears.

@@ -187,4 +187,5 @@ fn a_full_disk_stops_the_sender_and_nothing_else() {
     ledger.set("memory_max_kib", program.memory_kib());
     ledger.note(&found, &disk.from_outside());
     assert!(found.is_exact(), "{found:?}");
+    program.assert_memory_is_bounded();
 }

@@ -178,6 +178,7 @@ impl Job {
         assert!(status.success(), "{status}: {told}");
         let found = check(&self.program, &self.sent);
         assert!(found.is_exact(), "{found:?}");
+        self.program.assert_memory_is_bounded();
         Outcome { found, memory_kib: self.program.memory_kib(), ..Outcome::default() }
     }
 }
