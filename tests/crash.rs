@@ -1,25 +1,29 @@
 //! Kills the real process, over and over, at any moment, and counts what it has put out.
 //!
-//! `cargo test --test crash` is the quick gate. `CRASH_CYCLES=1000 CRASH_LEDGER=tests/ledger.jsonl cargo test --release --test crash` is
-//! the campaign; it appends what came of it to the ledger.
+//! `cargo build --example reliable_counts && cargo test --test crash` is the quick gate; `tests/README.md` has the campaigns, which
+//! append what came of them to the ledger that `CRASH_LEDGER` names.
 
+#[path = "crash/full_disk.rs"]
+mod full_disk;
+#[path = "crash/ledger.rs"]
+mod ledger;
 #[path = "crash/oracle.rs"]
 mod oracle;
 #[path = "crash/process.rs"]
 mod process;
 #[path = "crash/sender.rs"]
 mod sender;
+#[path = "crash/system_calls.rs"]
+mod system_calls;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use oracle::{Ledger, check};
-use process::{Program, Random};
+use ledger::Ledger;
+use oracle::{PutOut, check};
+use process::{Folder, Program, Random};
 use sender::Sender;
-
-const INTERVAL: Duration = Duration::from_millis(40);
-const WINDOW: Duration = Duration::from_millis(400);
 
 fn cycles(quick: usize) -> usize {
     std::env::var("CRASH_CYCLES").ok().and_then(|cycles| cycles.parse().ok()).unwrap_or(quick)
@@ -36,31 +40,36 @@ fn life(random: &mut Random) -> Duration {
 /// A sender that waits for acknowledgements, into files: nothing is lost, nothing comes twice.
 #[test]
 fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
-    let (folder, mut random) = (tempfile::tempdir().unwrap(), Random::new(7));
+    let (folder, mut random) = (Folder::new(), Random::new(7));
     let program = Program::new(folder.path(), &["--listen", "127.0.0.1:0"]);
     let mut sender = Sender::new("crash-test");
     let cycles = cycles(20);
+    let mut ledger = Ledger::new("kill -9, tcp with acknowledgements to files", cycles);
     for _ in 0..cycles {
         let mut process = program.start();
         sender.serve(&mut process, life(&mut random), &mut random);
         process.kill();
     }
     let mut process = program.start();
-    let sent = sender.finish(&mut process);
+    let mut connection = sender.connect_to(&mut process).expect("it listens");
+    let sent = sender.finish(&mut connection);
     process.stop();
-    let found = check(&program.output(), &sent, INTERVAL, WINDOW);
-    Ledger::new("kill -9, tcp with acknowledgements to files", cycles).note(&found);
+    let found = check(&program, &sent);
+    ledger.set("memory_max_kib", program.memory_kib());
+    ledger.note(&found, folder.path());
     assert!(found.is_exact(), "{found:?}");
+    program.assert_memory_is_bounded();
 }
 
 /// Files that appear in a directory, into files.
 #[test]
 fn nothing_in_a_directory_is_lost_or_comes_twice() {
-    let (folder, mut random) = (tempfile::tempdir().unwrap(), Random::new(11));
+    let (folder, mut random) = (Folder::new(), Random::new(11));
     let spool = folder.path().join("spool");
     fs::create_dir(&spool).unwrap();
     let program = Program::new(folder.path(), &["--dir", spool.to_str().unwrap()]);
     let (mut sent, cycles) = (Vec::new(), cycles(20));
+    let mut ledger = Ledger::new("kill -9, directory to files", cycles);
     for _ in 0..cycles {
         let mut process = program.start();
         // Files that are older than the program are not its own.
@@ -68,15 +77,17 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
         drop_files(&spool, &mut sent, life(&mut random), &mut random);
         process.kill();
     }
-    let mut process = program.start();
+    let (mut process, mut put_out) = (program.start(), PutOut::default());
     process::eventually_by_steps("all files are taken", || {
-        let taken = oracle::lines_in(&program.output());
+        let taken = put_out.lines_in(&program.output());
         (taken >= sent.len(), oracle::folders_in(&program.output()))
     });
     process.stop();
-    let found = check(&program.output(), &sent, INTERVAL, WINDOW);
-    Ledger::new("kill -9, directory to files", cycles).note(&found);
+    let found = check(&program, &sent);
+    ledger.set("memory_max_kib", program.memory_kib());
+    ledger.note(&found, folder.path());
     assert!(found.is_exact(), "{found:?}");
+    program.assert_memory_is_bounded();
 }
 
 /// Puts files into the directory for a while, each complete when it appears.
@@ -84,11 +95,12 @@ fn drop_files(spool: &Path, sent: &mut Vec<String>, during: Duration, random: &m
     let end = std::time::Instant::now() + during;
     while std::time::Instant::now() < end {
         let lines: Vec<String> =
-            (0..random.below(200)).map(|i| sender::line(sent.len() + i as usize)).collect();
+            (0..random.below(600)).map(|i| sender::line(sent.len() + i as usize)).collect();
         let hidden = spool.join(format!(".{}", sent.len()));
         fs::write(&hidden, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         fs::rename(&hidden, spool.join(format!("{}-{}", sent.len(), lines.len()))).unwrap();
         sent.extend(lines);
-        std::thread::sleep(Duration::from_millis(random.below(30)));
+        // Files that stay there cost every batch a look.
+        std::thread::sleep(Duration::from_millis(random.below(200)));
     }
 }

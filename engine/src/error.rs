@@ -79,4 +79,32 @@ impl Error {
     pub fn io(what: impl Into<String>, source: io::Error) -> Self {
         Error::Io { what: what.into(), source: std::sync::Arc::new(source) }
     }
+
+    /// Whether it is a full disk or quota. An output operation that fails of that is tried again until there is space, whatever
+    /// `on_batch_failure` says: later batches wait, and so do the senders.
+    ///
+    /// ```
+    /// use millstream_engine::Error;
+    /// use std::io::ErrorKind;
+    /// assert!(Error::io("writing results", ErrorKind::StorageFull.into()).is_disk_full());
+    /// assert!(!Error::io("writing results", ErrorKind::NotFound.into()).is_disk_full());
+    /// ```
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_disk_full(source))
+    }
+
+    /// What an output operation that may be repeated gives for `error`: of a full disk an error that [says so](Self::is_disk_full), with
+    /// `what` before it; any other as it is.
+    pub fn of_output(error: BoxError, what: impl FnOnce() -> String) -> BoxError {
+        match error.downcast::<io::Error>() {
+            Ok(error) if is_disk_full(&error) => Error::io(what(), *error).into(),
+            Ok(error) => error,
+            Err(error) => error,
+        }
+    }
+}
+
+/// Whether there is no space, or no more for this user: the same call may succeed later.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -1,10 +1,12 @@
 //! What must be in the folders, by a program that knows nothing of the engine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+
+use crate::process::Program;
 
 /// What was found in the results.
 #[derive(Debug, Default)]
@@ -26,6 +28,18 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Adds what was found in the results of another run.
+    pub(crate) fn add(&mut self, other: Found) {
+        self.sent += other.sent;
+        self.batches += other.batches;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.invented += other.invented;
+        self.wrong_totals.extend(other.wrong_totals);
+        self.wrong_windows.extend(other.wrong_windows);
+        self.remains.extend(other.remains);
+    }
+
     pub(crate) fn is_exact(&self) -> bool {
         self.sent > 0
             && self.lost + self.duplicated + self.invented == 0
@@ -53,9 +67,28 @@ fn batches(output: &Path, name: &str) -> BTreeMap<i64, Vec<String>> {
     batches
 }
 
-/// How many lines have been put out.
-pub(crate) fn lines_in(output: &Path) -> usize {
-    batches(output, "lines").values().map(Vec::len).sum()
+/// How many lines have been put out so far. A folder appears whole, and its lines stay the same when it is written again; so each is
+/// read once.
+#[derive(Default)]
+pub(crate) struct PutOut {
+    folders: HashSet<OsString>,
+    lines: usize,
+}
+
+impl PutOut {
+    pub(crate) fn lines_in(&mut self, output: &Path) -> usize {
+        for folder in fs::read_dir(output).into_iter().flatten().flatten() {
+            let name = folder.file_name();
+            if name.as_encoded_bytes().starts_with(b"lines-") && !self.folders.contains(&name) {
+                // Nothing while it is being replaced.
+                let Ok(parts) = fs::read_dir(folder.path()) else { continue };
+                let texts = parts.flatten().map(|part| fs::read_to_string(part.path()).unwrap_or_default());
+                self.lines += texts.map(|text| text.lines().count()).sum::<usize>();
+                self.folders.insert(name);
+            }
+        }
+        self.lines
+    }
 }
 
 /// How many folders there are.
@@ -79,7 +112,8 @@ fn written(lines: &[String]) -> HashMap<String, u64> {
 }
 
 /// Compares all results with what was sent.
-pub(crate) fn check(output: &Path, sent: &[String], interval: Duration, window: Duration) -> Found {
+pub(crate) fn check(program: &Program, sent: &[String]) -> Found {
+    let output = &program.output();
     let lines = batches(output, "lines");
     let mut found = Found { sent: sent.len(), batches: lines.len(), ..Found::default() };
     let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -102,13 +136,13 @@ pub(crate) fn check(output: &Path, sent: &[String], interval: Duration, window: 
         if totals.get(time).map(|lines| written(lines)) != Some(expected) {
             found.wrong_totals.push(*time);
         }
-        let begin = *time - window.as_millis() as i64;
+        let begin = *time - program.window().as_millis() as i64;
         let in_window = counts(lines.range(begin + 1..=*time).flat_map(|(_, lines)| lines));
         if windows.get(time).map(|lines| written(lines)) != Some(in_window) {
             found.wrong_windows.push(*time);
         }
     }
-    found.check_grid(lines.keys().copied(), interval);
+    found.check_grid(lines.keys().copied(), program.interval());
     let names = fs::read_dir(output).into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().into_string().unwrap());
     found.remains = names.filter(|name| name.starts_with('.')).collect();
@@ -127,38 +161,5 @@ impl Found {
                 pair[0]
             );
         }
-    }
-}
-
-/// Where campaigns write down what came of them.
-pub(crate) struct Ledger {
-    harness: &'static str,
-    cycles: usize,
-}
-
-impl Ledger {
-    pub(crate) fn new(harness: &'static str, cycles: usize) -> Self {
-        Ledger { harness, cycles }
-    }
-
-    /// Appends a line to the file that `CRASH_LEDGER` names, if any.
-    pub(crate) fn note(&self, found: &Found) {
-        let Some(path) = std::env::var_os("CRASH_LEDGER") else { return };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
-        let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let line = serde_json::json!({
-            "unix_time": seconds,
-            "harness": self.harness,
-            "cycles": self.cycles,
-            "records": found.sent,
-            "batches": found.batches,
-            "lost": found.lost,
-            "duplicated": found.duplicated,
-            "invented": found.invented,
-            "wrong_totals": found.wrong_totals.len(),
-            "wrong_windows": found.wrong_windows.len(),
-        });
-        writeln!(file, "{line}").unwrap();
     }
 }

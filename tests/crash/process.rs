@@ -1,91 +1,199 @@
 //! The process that is killed.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A temporary folder that stays when the test fails.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.disable_cleanup(true);
+            eprintln!("the files of the test that failed are in {}", self.0.path().display());
+        }
+    }
+}
 
 /// How to start the program, any number of times.
 pub(crate) struct Program {
+    /// Its folder, as it is seen by the program, and by us.
     folder: PathBuf,
+    seen: PathBuf,
     args: Vec<String>,
+    interval: Duration,
+    /// The most memory that any life has had, in KiB.
+    memory: Arc<AtomicU64>,
 }
 
 /// One life of it.
 pub(crate) struct Process {
     child: Child,
-    stderr: Option<BufReader<ChildStderr>>,
+    memory: Arc<AtomicU64>,
+    /// What it says on standard error, line by line, to its end.
+    says: Receiver<String>,
 }
+
+/// What the receiver may hold that no batch has finished: reached when a slow machine makes batches more slowly than they are due.
+const HELD_MAX_BYTES: u64 = 32 << 20;
+
+/// The most memory that the process may ever have, in KiB: many times what it holds and keeps, and little beside what it has received.
+const MEMORY_MAX_KIB: u64 = 256 * 1024;
+
+/// The length of a batch: on a disk that takes a few milliseconds for each sync, there is time for the three outputs in it.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Program {
     pub(crate) fn new(folder: &Path, args: &[&str]) -> Self {
-        Program { folder: folder.to_owned(), args: args.iter().map(ToString::to_string).collect() }
+        let args = args.iter().map(ToString::to_string).collect();
+        let (folder, seen) = (folder.to_owned(), folder.to_owned());
+        Program { folder, seen, args, interval: INTERVAL, memory: Arc::default() }
+    }
+
+    /// With batches that are as long as this.
+    pub(crate) fn with_interval(self, interval: Duration) -> Self {
+        Program { interval, ..self }
+    }
+
+    /// With a folder that is seen elsewhere by us.
+    pub(crate) fn seen_at(self, seen: PathBuf) -> Self {
+        Program { seen, ..self }
+    }
+
+    /// The length of a batch.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The length of the window.
+    pub(crate) fn window(&self) -> Duration {
+        self.interval * 10
     }
 
     /// Where its results are.
     pub(crate) fn output(&self) -> PathBuf {
-        self.folder.join("output")
+        self.seen.join("output")
+    }
+
+    /// The most memory that it has had so far (`VmHWM`), in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// Fails when it has ever had more memory than it may.
+    pub(crate) fn assert_memory_is_bounded(&self) {
+        let memory = self.memory_kib();
+        assert!((1..=MEMORY_MAX_KIB).contains(&memory), "the program has had {memory} KiB of memory");
     }
 
     /// Whether it has ever got so far that it would go on.
     pub(crate) fn has_begun(&self) -> bool {
-        std::fs::read_dir(self.folder.join("checkpoint/checkpoints")).is_ok_and(|files| {
+        std::fs::read_dir(self.seen.join("checkpoint/checkpoints")).is_ok_and(|files| {
             files.flatten().any(|file| file.path().extension().is_some_and(|kind| kind == "manifest"))
         })
     }
 
     pub(crate) fn start(&self) -> Process {
+        self.start_under(&[])
+    }
+
+    /// Starts it as the argument of another program, which becomes it.
+    pub(crate) fn start_under(&self, other: &[String]) -> Process {
         let test = std::env::current_exe().unwrap();
         let example = test.ancestors().nth(2).unwrap().join("examples/reliable_counts");
-        let mut command = Command::new(example);
-        command.args(&self.args).arg("--checkpoint").arg(self.folder.join("checkpoint"));
-        command.arg("--output").arg(self.output()).args(["--interval", "40ms", "--window", "400ms"]);
-        command.args(["--master", "local[2]"]).env("MILLSTREAM_CHECKPOINT_INTERVAL", "120ms");
+        let mut words = other.iter().map(OsString::from).chain([example.into_os_string()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        let millis = |time: Duration| format!("{}ms", time.as_millis());
+        command.args(words).args(&self.args).arg("--checkpoint").arg(self.folder.join("checkpoint"));
+        command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
+        command.args(["--interval", &millis(self.interval), "--window", &millis(self.window())]);
+        command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
+        command.env("MILLSTREAM_RECEIVER_MAX_HELD_BYTES", HELD_MAX_BYTES.to_string());
         command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
-        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-        let stderr = child.stderr.take().map(BufReader::new);
-        Process { child, stderr }
+        let child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn();
+        let mut child = child.expect("the program is there: cargo build --example reliable_counts");
+        let (to_us, says) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        // However much it says, it must not wait for us.
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| to_us.send(line)));
+        Process { child, memory: Arc::clone(&self.memory), says }
     }
 }
 
 impl Process {
     /// Where it listens; `None` when it has ended before it did.
     pub(crate) fn address(&mut self) -> Option<SocketAddr> {
-        let mut told = String::new();
-        for line in self.stderr.take()?.lines() {
-            let line = line.ok()?;
+        let mut told = Vec::new();
+        while let Ok(line) = self.says.recv() {
             if let Some(address) = line.strip_prefix("listening on tcp://") {
                 return address.parse().ok();
             }
-            told.push_str(&line);
+            told.push(line);
         }
-        panic!("the program ended by itself: {told}")
+        panic!("the program ended by itself: {}", told.join("\n"))
     }
 
     /// kill -9.
     pub(crate) fn kill(&mut self) {
-        assert!(self.child.try_wait().unwrap().is_none(), "the program ended by itself: {}", self.told());
+        assert!(!self.has_ended(), "the program ended by itself: {}", self.told());
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to finish its work and waits for that.
     pub(crate) fn stop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.told());
+        let (status, told) = self.end();
+        assert!(status.success(), "{status}: {told}");
     }
 
-    fn told(&mut self) -> String {
-        let stderr = self.stderr.take();
-        stderr
-            .map(|stderr| stderr.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"))
-            .unwrap_or_default()
+    /// Asks it to finish its work, unless it has ended already, and waits for its end: how it ended, and what it has said.
+    pub(crate) fn end(&mut self) -> (ExitStatus, String) {
+        if !self.has_ended() {
+            let pid = rustix::process::Pid::from_child(&self.child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        }
+        (self.child.wait().unwrap(), self.told())
+    }
+
+    /// Whether it has ended, by itself or by a signal.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.look_at_memory();
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    fn look_at_memory(&self) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0);
+        self.memory.fetch_max(kib, Ordering::Relaxed);
+    }
+
+    /// What it has said; to be asked when it has ended.
+    fn told(&self) -> String {
+        self.says.iter().collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -1,7 +1,8 @@
 //! A sender that keeps every line until it is acknowledged, and goes on behind that when it has to connect again.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::process::{Process, Random, eventually};
@@ -14,10 +15,12 @@ pub(crate) struct Sender {
     acknowledged: usize,
 }
 
-/// A connection, with how many lines it has sent.
-struct Connection {
+/// A connection, with how many lines it is to send.
+pub(crate) struct Connection {
     stream: TcpStream,
     sent: usize,
+    /// What of these the other side does not take yet.
+    unsent: VecDeque<u8>,
     answers: Vec<u8>,
 }
 
@@ -34,12 +37,12 @@ impl Sender {
     /// Sends lines to the process for a while. That may die meanwhile.
     pub(crate) fn serve(&mut self, process: &mut Process, during: Duration, random: &mut Random) {
         let end = Instant::now() + during;
-        let Some(mut connection) = process.address().and_then(|address| self.connect(address)) else {
-            return;
-        };
+        let Some(mut connection) = self.connect_to(process) else { return };
         while Instant::now() < end {
-            let more = connection.sent + random.below(300) as usize;
-            if self.send(&mut connection, more).and_then(|()| self.hear(&mut connection)).is_none() {
+            if connection.unsent.is_empty() {
+                self.make(&mut connection, random.below(300) as usize);
+            }
+            if self.exchange(&mut connection).is_none() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(random.below(10)));
@@ -47,19 +50,37 @@ impl Sender {
     }
 
     /// Sends what is not acknowledged, and waits until it is; all lines that there ever were.
-    pub(crate) fn finish(&mut self, process: &mut Process) -> Vec<String> {
-        let address = process.address().expect("it listens");
-        let mut connection = self.connect(address).expect("it answers");
-        let all = self.made.len().max(1);
-        self.send(&mut connection, all).expect("it reads");
+    pub(crate) fn finish(&mut self, connection: &mut Connection) -> Vec<String> {
+        if self.made.is_empty() {
+            self.make(connection, 1);
+        }
+        let unsent = self.made[connection.sent..].iter().map(|line| format!("{line}\n"));
+        connection.unsent.extend(unsent.collect::<String>().as_bytes());
+        connection.sent = self.made.len();
         eventually("all lines are acknowledged", || {
-            self.hear(&mut connection).expect("it lives");
-            self.acknowledged == all
+            self.exchange(connection).expect("it lives");
+            self.acknowledged == self.made.len()
         });
         self.made.clone()
     }
 
-    fn connect(&mut self, address: std::net::SocketAddr) -> Option<Connection> {
+    /// The lines that are acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged
+    }
+
+    /// The lines that the connection has been given and that are not acknowledged.
+    pub(crate) fn under_way(&self, connection: &Connection) -> usize {
+        connection.sent - self.acknowledged
+    }
+
+    /// Connects to the process when that listens.
+    pub(crate) fn connect_to(&mut self, process: &mut Process) -> Option<Connection> {
+        let address = process.address()?;
+        self.connect(address)
+    }
+
+    pub(crate) fn connect(&mut self, address: SocketAddr) -> Option<Connection> {
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         stream.write_all(format!("HELLO {}\n", self.name).as_bytes()).ok()?;
@@ -74,20 +95,30 @@ impl Sender {
         assert!(durable <= self.made.len(), "{durable} lines are durable of {}", self.made.len());
         self.acknowledged = durable;
         stream.set_nonblocking(true).ok()?;
-        Some(Connection { stream, sent: durable, answers: Vec::new() })
+        Some(Connection { stream, sent: durable, unsent: VecDeque::new(), answers: Vec::new() })
     }
 
-    /// Sends the lines up to number `to`.
-    fn send(&mut self, connection: &mut Connection, to: usize) -> Option<()> {
+    /// Gives the connection so many lines more to send: first those that another one had sent and nobody has acknowledged.
+    pub(crate) fn make(&mut self, connection: &mut Connection, lines: usize) {
+        let to = connection.sent + lines;
         while self.made.len() < to {
             self.made.push(line(self.made.len()));
         }
-        let lines = &self.made[connection.sent..to];
-        let bytes: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let bytes: String = self.made[connection.sent..to].iter().map(|line| format!("{line}\n")).collect();
+        connection.unsent.extend(bytes.as_bytes());
         connection.sent = to;
-        connection.stream.set_nonblocking(false).ok()?;
-        connection.stream.write_all(bytes.as_bytes()).ok()?;
-        connection.stream.set_nonblocking(true).ok()
+    }
+
+    /// Sends what the other side takes, and takes the acknowledgements that have come; `None` when it is gone.
+    pub(crate) fn exchange(&mut self, connection: &mut Connection) -> Option<()> {
+        while !connection.unsent.is_empty() {
+            match connection.stream.write(connection.unsent.make_contiguous()) {
+                Ok(sent) => drop(connection.unsent.drain(..sent)),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(_) => return None,
+            }
+        }
+        self.hear(connection)
     }
 
     /// Takes the acknowledgements that have come.

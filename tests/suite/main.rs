@@ -2,8 +2,10 @@
 
 mod batches;
 mod context;
+mod damage;
 mod failure;
 mod fan_out;
+mod full_disk;
 mod guarantees;
 mod layout;
 mod listener;

@@ -15,13 +15,13 @@ use millstream::testkit::{Collected, PowerCut, TestContext};
 use crate::support::eventually;
 
 const SECOND: Duration = Duration::from_secs(1);
-const BATCHES: usize = 16;
+pub(crate) const BATCHES: usize = 16;
 
 /// What each output gave in each batch, as text, by the batch's number and the output's.
-type Results = BTreeMap<(i64, usize), String>;
+pub(crate) type Results = BTreeMap<(i64, usize), String>;
 
 /// What one output has given so far, by batch.
-type Shown = Box<dyn Fn() -> Vec<(i64, String)>>;
+pub(crate) type Shown = Box<dyn Fn() -> Vec<(i64, String)>>;
 
 /// Pairs of which some keys come often, some once, and some batches have none.
 fn batches() -> Vec<Vec<(u32, i64)>> {
@@ -30,7 +30,7 @@ fn batches() -> Vec<Vec<(u32, i64)>> {
 }
 
 /// Everything that carries something from batch to batch, with what it gives.
-fn program(test: &TestContext) -> Vec<Shown> {
+pub(crate) fn program(test: &TestContext) -> Vec<Shown> {
     let pairs = test.input(batches(), 3).unwrap();
     let sums = pairs.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, SECOND * 5, SECOND);
     let most = pairs.reduce_by_key_and_window(i64::max, SECOND * 4, SECOND * 2);
@@ -67,7 +67,7 @@ fn shown<T: Ord + Clone + Debug + Send + Sync + 'static>(collected: Collected<T>
     })
 }
 
-fn results(outputs: &[Shown]) -> Results {
+pub(crate) fn results(outputs: &[Shown]) -> Results {
     let mut results = Results::new();
     for (i, output) in outputs.iter().enumerate() {
         for (batch, records) in output() {
@@ -83,13 +83,13 @@ fn batches_in(results: &Results) -> usize {
 }
 
 /// A program on `disk` whose clock begins behind the batch `after`.
-fn context(after: usize, threads: usize) -> TestContext {
+pub(crate) fn context(after: usize, threads: usize) -> TestContext {
     let config =
         Config::new().batch_interval(SECOND).checkpoint_interval(SECOND * 3).master(Master::Local(threads));
     TestContext::with_config(config, Time::from_millis(after as i64 * 1_000)).unwrap()
 }
 
-fn uninterrupted() -> Results {
+pub(crate) fn uninterrupted() -> Results {
     let test = context(0, 2);
     let outputs = program(&test);
     test.run(BATCHES).unwrap();
@@ -131,7 +131,7 @@ fn run_until_it_fails(disk: &SimFs) -> Results {
 }
 
 /// Goes on with what a power cut has left; the results must be those of a program that was not interrupted.
-fn assert_goes_on(left: SimFs, seen: &Results, expected: &Results, what: &str) {
+pub(crate) fn assert_goes_on(left: SimFs, seen: &Results, expected: &Results, what: &str) {
     let after = batches_in(seen);
     let test = context(after, 2);
     let outputs = program(&test);
@@ -170,7 +170,7 @@ fn a_power_cut_at_any_operation_of_the_disk_loses_nothing() {
 }
 
 /// A disk on which the program has run for seven batches, with checkpoints at 3 and 6.
-fn used_disk() -> SimFs {
+pub(crate) fn used_disk() -> SimFs {
     let disk = SimFs::new();
     let test = context(0, 2);
     let _outputs = program(&test);
@@ -180,20 +180,20 @@ fn used_disk() -> SimFs {
     disk.crash(PowerCut::Kept)
 }
 
-fn manifests(disk: &SimFs) -> Vec<PathBuf> {
+pub(crate) fn manifests(disk: &SimFs) -> Vec<PathBuf> {
     let dir = Path::new("/checkpoint/checkpoints");
     let names = disk.list(dir).unwrap().into_iter().map(|entry| dir.join(entry.name));
     names.filter(|path| path.extension().is_some_and(|kind| kind == "manifest")).collect()
 }
 
-fn overwrite(disk: &SimFs, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn overwrite(disk: &SimFs, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = disk.read(path).unwrap();
     change(&mut bytes);
     disk.write_atomic(path, &bytes).unwrap();
 }
 
 /// What `start` says to a program on `disk`.
-fn start_error(disk: &SimFs, test: &TestContext) -> String {
+pub(crate) fn start_error(disk: &SimFs, test: &TestContext) -> String {
     test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
     test.start().unwrap_err().to_string()
 }

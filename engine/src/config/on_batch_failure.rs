@@ -6,7 +6,8 @@ use std::str::FromStr;
 /// What to do after a task of a batch failed as often as `task.max_failures` allows.
 ///
 /// Spark goes on and leaves the batch out unless the program watches for it; that loses data silently,
-/// so the default here is to stop.
+/// so the default here is to stop. A full disk is no failure of the batch: outputs that [say so](crate::Error::is_disk_full), as all
+/// file outputs do, wait for space, whatever is chosen here.
 ///
 /// ```
 /// use millstream_engine::config::OnBatchFailure;

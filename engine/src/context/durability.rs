@@ -35,7 +35,7 @@ pub(super) struct Durability {
     /// The batches of an earlier run that are made again.
     repeated: BTreeSet<Time>,
     progress: Mutex<Progress>,
-    /// On the directory.
+    /// What keeps other programs out of the directory.
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
@@ -169,7 +169,8 @@ impl Durability {
         self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
         self.log.close();
         if all_complete {
-            *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            // Nobody is left who writes, though a thread that ends may still hold this.
+            self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 }

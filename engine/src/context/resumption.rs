@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,13 +65,20 @@ impl CheckpointDir {
     /// damaged so that nothing can be gone on with.
     pub(super) fn open(&self) -> Result<Opened> {
         let shown = self.dir.display();
-        let failed = |e| Error::io(format!("opening the checkpoint directory {shown}"), e);
+        let failed = |e| {
+            let what = format!(
+                "the checkpoint directory {shown} cannot be used, so nothing is started: have it exist and be writable for this program, \
+                 or name another one"
+            );
+            Error::io(what, e)
+        };
         self.fs.create_dir_all(&self.dir).map_err(failed)?;
-        let lock = self.fs.lock(&self.dir.join("lock")).map_err(|e| {
-            Error::io(
+        let lock = self.fs.lock(&self.dir.join("lock")).map_err(|e| match e.kind() {
+            ErrorKind::ResourceBusy => Error::io(
                 format!("the checkpoint directory {shown} is not free: one program at a time may use it"),
                 e,
-            )
+            ),
+            _ => failed(e),
         })?;
         let mut generations = Generations::open(Arc::clone(&self.fs), &inspect::checkpoints_in(&self.dir))?;
         let newest = generations.newest(contents)?.map(|(manifest, operators, _)| (manifest, operators));

@@ -146,6 +146,12 @@ struct UnderWay {
 /// The pause before a failed batch is tried again doubles from the first to the second.
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// The longest pause before an output that waits for space looks again.
+const SPACE_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Where what concerns a full disk is told: not a matter of the program, but of whoever runs it.
+const FULL_DISK: &str = "millstream_engine::full_disk";
+
 impl Scheduler {
     pub(super) fn new(
         graph: Arc<Graph>,
@@ -346,21 +352,34 @@ impl Scheduler {
 
     fn attempt_by_policy(&self, time: Time, output: &OutputJob) -> Result<()> {
         let mut pause = RETRY_PAUSES.0;
+        let mut waits_for_space = false;
         loop {
             let outcome = self.attempt(time, output);
-            match &outcome {
+            let pause_max = match &outcome {
+                Err(error) if error.is_disk_full() => {
+                    if !std::mem::replace(&mut waits_for_space, true) {
+                        tracing::warn!(target: FULL_DISK, %error, "the disk is full: the batch and those behind it wait for space");
+                    }
+                    SPACE_PAUSE_MAX
+                }
                 Err(error)
                     if self.on_batch_failure == OnBatchFailure::Retry
                         && !matches!(error, Error::Stopped(_)) =>
                 {
                     tracing::error!(batch = %time, %error, ?pause, "output operation failed and is tried again");
+                    RETRY_PAUSES.1
                 }
-                _ => return outcome,
-            }
+                _ => {
+                    if waits_for_space && outcome.is_ok() {
+                        tracing::warn!(target: FULL_DISK, batch = %time, "there is space again");
+                    }
+                    return outcome;
+                }
+            };
             if self.cancel.sleep(pause).is_err() {
                 return Err(Error::Stopped(format!("{} in batch {time}", output.description)));
             }
-            pause = (pause * 2).min(RETRY_PAUSES.1);
+            pause = (pause * 2).min(pause_max);
         }
     }
 

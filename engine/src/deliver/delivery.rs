@@ -74,8 +74,9 @@ impl<T, S: Sink<T>> Delivery<T, S> {
             *is_recorded = true;
         }
         let outcome = self.guarded("commit", || self.sink.commit(self.time, prepared));
-        let is_tried_again =
-            policy == OnBatchFailure::Retry || (policy == OnBatchFailure::Stop && commits.is_on());
+        let is_tried_again = policy == OnBatchFailure::Retry
+            || (policy == OnBatchFailure::Stop && commits.is_on())
+            || outcome.as_ref().is_err_and(says_disk_full);
         if outcome.is_err() && !is_tried_again {
             commits.give_up(self.time, self.output)?;
             self.abort(prepared);
@@ -96,24 +97,31 @@ impl<T, S: Sink<T>> Delivery<T, S> {
         let partitions = rdd.num_partitions();
         let staged: Vec<_> = (0..partitions).map(|_| Mutex::new(None)).collect();
         let stage = Stage { name: "save_to", partitions, weight: rdd.weight() };
+        let full = Mutex::new(None);
         let outcome = rdd.executor().run(job, stage, |task| {
-            let prepared = self.prepare_partition(rdd, task);
+            let prepared = self.prepare_partition(rdd, task, &full);
             *staged[task.partition()].lock().unwrap_or_else(PoisonError::into_inner) = prepared;
         });
         let taken =
             staged.into_iter().filter_map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner));
         let staged = taken.collect::<Vec<_>>();
-        match outcome {
-            Ok(_) => Ok(staged),
-            Err(error) => {
-                self.abort(&staged);
-                Err(error.into())
-            }
-        }
+        let full = full.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let error = match (outcome, full) {
+            (Ok(_), None) => return Ok(staged),
+            (Ok(_), Some(full)) => full,
+            (Err(error), _) => error,
+        };
+        self.abort(&staged);
+        Err(error.into())
     }
 
-    /// Prepares one partition; none when the task has failed, which then leaves nothing.
-    fn prepare_partition<R: Rdd<Item = T>>(&self, rdd: &R, task: &Task) -> Option<S::Staged> {
+    /// Prepares one partition; none when the task has failed, which then leaves nothing, or the disk is full, which is left in `full`.
+    fn prepare_partition<R: Rdd<Item = T>>(
+        &self,
+        rdd: &R,
+        task: &Task,
+        full: &Mutex<Option<Error>>,
+    ) -> Option<S::Staged> {
         let mut is_whole = true;
         let compute = Box::new(|take: &mut dyn FnMut(T) -> _| {
             let flow = rdd.compute(task.partition(), task, take);
@@ -127,9 +135,14 @@ impl<T, S: Sink<T>> Delivery<T, S> {
                 let _ =
                     task.fail("the sink has prepared a partition whose records did not come to their end");
             }
-            Err(error) => {
-                let _ = task.fail(error.to_string());
-            }
+            Err(error) => match Error::of_output(error, || self.shown("prepare")).downcast::<Error>() {
+                // To try the task again at once is of no use.
+                Ok(error) if error.is_disk_full() => {
+                    *full.lock().unwrap_or_else(PoisonError::into_inner) = Some(*error);
+                }
+                Ok(error) => _ = task.fail(error.to_string()),
+                Err(error) => _ = task.fail(error.to_string()),
+            },
         }
         None
     }
@@ -143,6 +156,18 @@ impl<T, S: Sink<T>> Delivery<T, S> {
     /// Calls the sink: a panic is an error.
     fn guarded(&self, phase: &str, call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
         let outcome = catch(call).unwrap_or_else(|reason| Err(reason.into()));
-        outcome.map_err(|error| format!("{}, {phase}: {error}", type_name::<S>()).into())
+        outcome.map_err(|error| match Error::of_output(error, || self.shown(phase)) {
+            error if says_disk_full(&error) => error,
+            error => format!("{}, {phase}: {error}", type_name::<S>()).into(),
+        })
     }
+
+    /// What is being done, for an error.
+    fn shown(&self, phase: &str) -> String {
+        format!("batch {}, {}, {phase}", self.time, type_name::<S>())
+    }
+}
+
+fn says_disk_full(error: &BoxError) -> bool {
+    error.downcast_ref::<Error>().is_some_and(Error::is_disk_full)
 }

@@ -35,6 +35,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+pub use crate::error::is_disk_full;
 pub use faulty::{Call, Errno, Fault, FaultyFs, Gate};
 pub use power_cut::PowerCut;
 pub use real::RealFs;

@@ -102,9 +102,9 @@ impl Fs for RealFs {
             Err(TryLockError::WouldBlock) => return Err(held(path, &mut file)),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // For people and for the message above; the lock itself is the kernel's, and ends with the process.
-        file.set_len(0)?;
-        file.write_all(std::process::id().to_string().as_bytes())?;
+        // For people and for the message above; the lock itself is the kernel's, and ends with the process. A full disk does not
+        // keep it from anybody.
+        let _ = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
         Ok(Box::new(RealLock { _file: file }))
     }
 }
@@ -188,6 +188,14 @@ mod tests {
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         drop(guard);
         RealFs.lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_needs_no_space() {
+        let full = Path::new("/dev/full");
+        if full.exists() {
+            RealFs.lock(full).unwrap();
+        }
     }
 
     #[test]

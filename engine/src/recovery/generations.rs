@@ -164,6 +164,15 @@ impl Generations {
     /// Those of the disk; what was written before is untouched, and the next attempt begins anew.
     pub(crate) fn write(&mut self, snapshot: Snapshot) -> Result<Written> {
         self.last += 1;
+        let written = self.write_next(snapshot);
+        if written.is_err() {
+            // On a full disk it would take the space that the next attempt needs. First what names the rest.
+            [MANIFEST, TEMPORARY, DATA].iter().for_each(|kind| self.remove(&self.path(self.last, kind)));
+        }
+        written
+    }
+
+    fn write_next(&mut self, snapshot: Snapshot) -> Result<Written> {
         let Snapshot { mut manifest, captured } = snapshot;
         manifest.generation = self.last;
         let mut data = DataFile::new(&*self.fs, self.path(self.last, DATA), self.last);
@@ -230,7 +239,7 @@ impl Generations {
         let manifests: BTreeSet<u64> = self.kept.iter().map(|manifest| manifest.generation).collect();
         let units = self.kept.iter().flat_map(|manifest| &manifest.operators).flat_map(|entry| &entry.units);
         let files: BTreeSet<u64> = units.map(|unit| unit.file).collect();
-        for (extension, needed) in [(MANIFEST, &manifests), (DATA, &files)] {
+        for (extension, needed) in [(MANIFEST, &manifests), (TEMPORARY, &BTreeSet::new()), (DATA, &files)] {
             let numbers = self.numbers(extension).unwrap_or_default();
             for number in numbers.difference(needed) {
                 self.remove(&self.path(*number, extension));
@@ -253,6 +262,9 @@ impl Generations {
 
 const MANIFEST: &str = ".manifest";
 const DATA: &str = ".data";
+
+/// A manifest that is being written, or was when the process died.
+const TEMPORARY: &str = ".manifest.tmp";
 
 /// The file that takes the units of one checkpoint; there is none before the first unit.
 struct DataFile<'a> {
@@ -319,3 +331,6 @@ impl<'a> DataFile<'a> {
         Ok((self.written, self.units))
     }
 }
+
+#[cfg(test)]
+mod tests;

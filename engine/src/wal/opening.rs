@@ -85,7 +85,7 @@ fn refuse_damage(dir: &Path, survey: &Survey, policy: OnCorruption) -> Result<()
     let (places, dir, shown) = (damage.len(), dir.display(), damage[..damage.len().min(5)].join("; "));
     let what = format!(
         "write-ahead log: {dir} is damaged in {places} place(s): {shown}. Nothing was changed. Bring the files back, or go on without \
-         what is lost by on_corruption = skip"
+         what is lost by wal.skip_damage = true (on_corruption = skip)"
     );
     Err(Error::io(what, std::io::ErrorKind::InvalidData.into()))
 }

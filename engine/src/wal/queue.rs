@@ -155,6 +155,14 @@ impl State {
         Some(Turn { writer, group, release: self.release, last: self.closing && self.queue.is_empty() })
     }
 
+    /// Notes why nothing is acknowledged at the moment, and tells it once.
+    pub(super) fn stall(&mut self, error: Error) {
+        if self.stalled.is_none() {
+            tracing::warn!(%error, "the write-ahead log waits");
+        }
+        self.stalled = Some(error);
+    }
+
     /// The turn, for a thread that waits: only while there are records to write, and nothing that is left to the log's thread.
     pub(super) fn lead(&mut self, bytes: u64) -> Option<Turn> {
         let other = self.release > self.released || self.closing || !self.callbacks.is_empty();

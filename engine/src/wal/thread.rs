@@ -76,7 +76,7 @@ pub(super) fn lead(shared: &Arc<Shared>, turn: Turn) {
         }
         Err(Trouble::Wait(error)) => {
             let mut state = shared.state();
-            state.stalled = Some(error);
+            state.stall(error);
             state.put_back(group);
             state.end_turn(writer);
             drop(state);
@@ -129,7 +129,7 @@ fn commit(shared: &Shared, writer: &mut Writer, group: &[Pending]) -> Result<(),
 fn stall(shared: &Shared, error: Error, backoff: Duration) -> Result<u64, Error> {
     let mut state = shared.state();
     let before = state.release;
-    state.stalled = Some(error.clone());
+    state.stall(error.clone());
     let idle = |state: &mut State| !state.closing && state.release == before;
     let waited = shared.work.wait_timeout_while(state, backoff, idle);
     let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +149,9 @@ fn acknowledge<'a>(
         // The end of the log may have set it to zero meanwhile.
         state.queued = state.queued.saturating_sub(group.iter().map(Pending::bytes).sum());
         state.logged = shared.index().bytes();
-        state.stalled = None;
+        if state.stalled.take().is_some() {
+            tracing::warn!("the write-ahead log goes on");
+        }
         state.commits += 1;
         state.last_commit = took;
     }

@@ -1,8 +1,10 @@
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
+use millstream_engine::fs::is_disk_full;
 use millstream_engine::job::{Job, Stage, Task};
 use millstream_engine::rdd::{Flow, Rdd};
-use millstream_engine::{BoxError, Time};
+use millstream_engine::{BoxError, Error, Time};
 
 use super::commit::{OutputFolder, batch_path};
 
@@ -23,7 +25,7 @@ impl BatchFiles {
     /// Writes the batch at `time`, in place of what an earlier run of it wrote. `encode` appends a record to the buffer.
     ///
     /// # Errors
-    /// When a partition cannot be computed or written.
+    /// When a partition cannot be computed or written; of a full disk one that [says so](Error::is_disk_full).
     pub(crate) fn save<R: Rdd>(
         &self,
         job: &Job,
@@ -31,14 +33,34 @@ impl BatchFiles {
         time: Time,
         encode: impl Fn(&R::Item, &mut Vec<u8>) -> io::Result<()> + Sync,
     ) -> Result<(), BoxError> {
+        let saved = self.try_save(job, rdd, time, encode);
+        saved.map_err(|error| Error::of_output(error, || format!("batch {time}, {}", job.name())))
+    }
+
+    fn try_save<R: Rdd>(
+        &self,
+        job: &Job,
+        rdd: &R,
+        time: Time,
+        encode: impl Fn(&R::Item, &mut Vec<u8>) -> io::Result<()> + Sync,
+    ) -> Result<(), BoxError> {
         rdd.prepare(job)?;
+        let full = Mutex::new(None);
         let folder = OutputFolder::begin(batch_path(&self.prefix, &self.suffix, time.as_millis()))?;
         let stage = Stage { name: "save", partitions: rdd.num_partitions(), weight: rdd.weight() };
         rdd.executor().run(job, stage, |task| {
-            if let Err(error) = self.write_part(&folder, rdd, task, &encode) {
-                let _ = task.fail(error.to_string());
+            match self.write_part(&folder, rdd, task, &encode) {
+                // To try the task again at once is of no use.
+                Err(error) if is_disk_full(&error) => {
+                    *full.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+                Err(error) => _ = task.fail(error.to_string()),
+                Ok(()) => {}
             }
         })?;
+        if let Some(error) = full.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error.into());
+        }
         folder.commit()?;
         Ok(())
     }

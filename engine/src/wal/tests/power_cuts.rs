@@ -61,4 +61,5 @@ fn nothing_acknowledged_is_lost_and_nothing_is_invented() {
         }
     }
     assert!(checked * 10 > images * 9, "{checked} images");
+    note("power cuts at every operation, log", "images", checked);
 }
