@@ -76,7 +76,7 @@ impl<T, S: Sink<T>> Delivery<T, S> {
         let outcome = self.guarded("commit", || self.sink.commit(self.time, prepared));
         let is_tried_again = policy == OnBatchFailure::Retry
             || (policy == OnBatchFailure::Stop && commits.is_on())
-            || outcome.as_ref().is_err_and(|error| says_disk_full(error));
+            || outcome.as_ref().is_err_and(says_disk_full);
         if outcome.is_err() && !is_tried_again {
             commits.give_up(self.time, self.output)?;
             self.abort(prepared);
