@@ -74,13 +74,13 @@ impl Disk {
     }
 
     /// The disk as it is seen from outside.
-    fn from_outside(&self) -> PathBuf {
+    fn seen_from_outside(&self) -> PathBuf {
         let path = self.path.strip_prefix("/").unwrap_or(&self.path);
         Path::new("/proc").join(self.keeper.id().to_string()).join("root").join(path)
     }
 
     fn free_kib(&self) -> u64 {
-        let stat = rustix::fs::statvfs(self.from_outside()).unwrap();
+        let stat = rustix::fs::statvfs(self.seen_from_outside()).unwrap();
         stat.f_bavail * stat.f_frsize / 1024
     }
 
@@ -96,7 +96,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = self.path.with_extension("kept");
-            let _ = Command::new("cp").arg("-r").arg(self.from_outside()).arg(kept).status();
+            let _ = Command::new("cp").arg("-r").arg(self.seen_from_outside()).arg(kept).status();
         }
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
@@ -159,7 +159,7 @@ fn a_full_disk_stops_the_sender_and_nothing_else() {
     let (folder, mut random, cycles) = (Folder::new(), Random::new(13), cycles(5));
     let mut ledger = Ledger::new(harness, cycles);
     let Some(mut disk) = disk(harness, &folder) else { return };
-    let program = Program::new(&disk.path, &["--listen", "127.0.0.1:0"]).seen_at(disk.from_outside());
+    let program = Program::new(&disk.path, &["--listen", "127.0.0.1:0"]).seen_at(disk.seen_from_outside());
     let (mut sender, mut process) = (Sender::new("full-disk-test"), program.start_under(&disk.entrance()));
     let mut connection = sender.connect_to(&mut process).expect("it listens");
     let (mut kills, mut slowest) = (0, Duration::ZERO);
@@ -185,7 +185,7 @@ fn a_full_disk_stops_the_sender_and_nothing_else() {
     ledger.set("kills", kills);
     ledger.set("slowest_resume_ms", slowest.as_millis() as u64);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, &disk.from_outside());
+    ledger.note(&found, &disk.seen_from_outside());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }

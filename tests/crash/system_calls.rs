@@ -275,8 +275,8 @@ fn runs(quick: usize) -> Runs {
 /// Makes `runs` of the runs, or all: each kind of call until there are no more of it.
 fn sweep(kinds: &[(Files, &'static str, Fate)], runs: &Runs) -> Outcome {
     match runs {
-        Runs::Some(runs) => in_parallel(sample(kinds, *runs), |(site, fate), sum| sum(run_once(site, fate))),
-        Runs::All => in_parallel(kinds.to_vec(), |(files, call, fate), sum| {
+        Runs::Some(runs) => in_parallel(&sample(kinds, *runs), |(site, fate), sum| sum(run_once(site, fate))),
+        Runs::All => in_parallel(kinds, |(files, call, fate), sum| {
             for number in 1.. {
                 let outcome = run_once(Site { files, call, number }, fate);
                 let is_over = outcome.hits.is_empty();
@@ -304,7 +304,7 @@ fn sample(kinds: &[(Files, &'static str, Fate)], runs: usize) -> Vec<(Site, Fate
 }
 
 /// Has several threads do the work, and adds up what they hand over.
-fn in_parallel<W: Copy + Sync>(work: Vec<W>, each: impl Fn(W, &mut dyn FnMut(Outcome)) + Sync) -> Outcome {
+fn in_parallel<W: Copy + Sync>(work: &[W], each: impl Fn(W, &mut dyn FnMut(Outcome)) + Sync) -> Outcome {
     let (next, sum) = (AtomicUsize::new(0), Mutex::new(Outcome::default()));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {

@@ -104,8 +104,8 @@ fn when_all_checkpoints_are_damaged_nothing_is_begun_anew() {
 
 fn segment(disk: &SimFs) -> std::path::PathBuf {
     let dir = Path::new("/checkpoint/log");
-    let names = disk.list(dir).unwrap().into_iter().map(|entry| dir.join(entry.name));
-    names.filter(|path| path.extension().is_some_and(|kind| kind == "log")).last().unwrap()
+    let mut names = disk.list(dir).unwrap().into_iter().map(|entry| dir.join(entry.name));
+    names.rfind(|path| path.extension().is_some_and(|kind| kind == "log")).unwrap()
 }
 
 #[test]
