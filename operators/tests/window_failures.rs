@@ -95,8 +95,8 @@ fn maxima(pairs: &DStream<BoxRdd<(u8, i64)>>, mine: Mine) -> DStream<BoxRdd<(u8,
 
 #[test]
 fn a_task_that_is_tried_again_counts_once() {
-    check(OnBatchFailure::Stop, 4, 23, sums, |a, b| a + b);
-    check(OnBatchFailure::Stop, 4, 23, maxima, i64::max);
+    check(OnBatchFailure::Stop, 20, 23, sums, |a, b| a + b);
+    check(OnBatchFailure::Stop, 20, 23, maxima, i64::max);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use millstream::testkit::{Collected, PowerCut, TestContext};
 
 use crate::support::eventually;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const BATCHES: usize = 16;
 
 /// What each output gave in each batch, as text, by the batch's number and the output's.
@@ -175,8 +175,14 @@ pub(crate) fn used_disk() -> SimFs {
     let test = context(0, 2);
     let _outputs = program(&test);
     test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
-    test.run(7).unwrap();
-    eventually("both checkpoints are written", || manifests(&disk).len() == 2);
+    let are = |generations: [&str; 2]| {
+        let names = manifests(&disk).into_iter().map(|path| path.file_stem().unwrap().to_owned());
+        names.eq(generations)
+    };
+    test.run(4).unwrap();
+    eventually("the first checkpoint is written", || are(["0000000000000001", "0000000000000002"]));
+    test.run(3).unwrap();
+    eventually("the second is", || are(["0000000000000002", "0000000000000003"]));
     disk.crash(PowerCut::Kept)
 }
 

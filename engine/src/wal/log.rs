@@ -43,7 +43,8 @@ pub struct Log {
     compression: bool,
     most: u64,
     thread: Mutex<Option<JoinHandle<()>>>,
-    _lock: Box<dyn Send + Sync>,
+    /// On the directory, until the log is closed.
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// How a log is doing.
@@ -104,7 +105,7 @@ impl Log {
             compression: options.compression,
             most: options.max_bytes - options.segment_bytes,
             thread: Mutex::new(Some(thread)),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         };
         Ok((log, recovery))
     }
@@ -250,7 +251,7 @@ impl Log {
     }
 
     /// Makes what was appended durable, seals the last segment and ends the log. While the disk is full, what is not durable is
-    /// given up, and who waits for it gets the error. Closing twice does no harm.
+    /// given up, and who waits for it gets the error. The directory is free then. Closing twice does no harm.
     pub fn close(&self) {
         self.shared.state().closing = true;
         self.shared.work.notify_one();
@@ -260,6 +261,7 @@ impl Log {
             // If it panicked, those who wait were told.
             let _ = thread.join();
         }
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
