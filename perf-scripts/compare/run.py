@@ -90,7 +90,15 @@ def main() -> int:
             command = peer.command(place, workload, input.path, place.folder / "output")
             commands[workload.name, peer.name] = " ".join(command)
     text, climbs = table.markdown(chosen.workloads, there, rows), []
+
+    def keep() -> None:
+        if chosen.record:
+            run = record.Run(chosen.workloads, there, rows, climbs, text, versions, missing, facts, commands)
+            say("\n".join(f"wrote {path}" for path in record.write(chosen.record, run)))
+
     if chosen.socket:
+        # The socket takes as long as all the rest: what there is is kept before.
+        keep()
         able = [peer for peer in there if peer.socket_first_mb_s]
         ceiling, climbs = socket_run.measure(place, able, min(chosen.repeats, 3), chosen.quick, say)
         text += "\n" + socket_run.markdown(ceiling, able, climbs)
@@ -98,9 +106,7 @@ def main() -> int:
     print(text)
     for name, reason in missing.items():
         print(f"missing: {name}: {reason}")
-    if chosen.record:
-        run = record.Run(chosen.workloads, there, rows, climbs, text, versions, missing, facts, commands)
-        say("\n".join(f"wrote {path}" for path in record.write(chosen.record, run)))
+    keep()
     return 1 if any(result.trouble for result in [*rows, *climbs]) else 0
 
 
