@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use super::Shuffle;
-use super::bypass::Run;
+use super::bypass::{KEYS_MIN, Run};
 use super::part::{Part, Share};
 use super::table::Table;
 use crate::Result;
@@ -14,8 +14,8 @@ pub struct Combine<V, C, Create, Update, Merge> {
     name: &'static str,
     partitions: usize,
     hasher: KeyHashing,
-    /// Whether there is more than one worker.
-    has_merge: bool,
+    /// From how many keys on a worker may put records aside: without other workers never.
+    bypass_from: usize,
     create: Create,
     update: Update,
     merge: Merge,
@@ -40,8 +40,8 @@ where
     ) -> Self {
         let partitions = if partitions == 0 { executor.default_parallelism() } else { partitions };
         let hasher = executor.hasher().clone();
-        let has_merge = executor.threads() > 1;
-        Combine { name, partitions, hasher, has_merge, create, update, merge, values: PhantomData }
+        let bypass_from = if executor.threads() > 1 { KEYS_MIN } else { usize::MAX };
+        Combine { name, partitions, hasher, bypass_from, create, update, merge, values: PhantomData }
     }
 }
 
@@ -66,7 +66,7 @@ where
     }
 
     fn local(&self) -> Table<K, V, C> {
-        Table::new(self.partitions, self.hasher.clone(), self.has_merge)
+        Table::new(self.partitions, self.hasher.clone(), self.bypass_from)
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@
 
 use std::{mem, ptr};
 
-use super::bypass::{Bypass, KEYS_MIN, Record};
+use super::bypass::{Bypass, Record};
 use super::part::{Part, Share};
 use super::slots::tag_of;
 use crate::job::KeyHashing;
@@ -47,8 +47,8 @@ pub struct Table<K, V, C> {
     waiting: Vec<Waiting<K, V>>,
     hasher: KeyHashing,
     bypass: Option<Bypass<K, V>>,
-    /// Whether records may be put aside at all.
-    may_bypass: bool,
+    /// With fewer keys than this, all records are combined.
+    bypass_from: usize,
     /// Records since the last review, and the keys there were then.
     records: usize,
     keys: usize,
@@ -95,10 +95,10 @@ impl<K, V> Drop for Rest<K, V> {
 const QUEUE: usize = 64;
 
 impl<K: Key, V, C> Table<K, V, C> {
-    pub(super) fn new(partitions: usize, hasher: KeyHashing, may_bypass: bool) -> Self {
+    pub(super) fn new(partitions: usize, hasher: KeyHashing, bypass_from: usize) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
         let waiting = Vec::with_capacity(QUEUE);
-        Table { parts, waiting, hasher, bypass: None, may_bypass, records: 0, keys: 0 }
+        Table { parts, waiting, hasher, bypass: None, bypass_from, records: 0, keys: 0 }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
@@ -187,13 +187,13 @@ impl<K: Key, V, C> Table<K, V, C> {
         let new = keys.saturating_sub(before);
         if let Some(bypass) = &mut self.bypass {
             if bypass.is_wrong() {
-                self.may_bypass = false;
+                self.bypass_from = usize::MAX;
                 let runs = self.bypass.take().into_iter().flat_map(Bypass::into_partitions);
                 for (part, runs) in self.parts.iter_mut().zip(runs) {
                     runs.into_iter().for_each(|run| part.take_in(run, &create, &update));
                 }
             }
-        } else if self.may_bypass && keys >= KEYS_MIN && new * 4 >= records {
+        } else if keys >= self.bypass_from && new * 4 >= records {
             self.bypass = Some(Bypass::new(self.parts.len(), new * 8 >= records * 7));
         }
     }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn table<V, C>(partitions: usize) -> Table<String, V, C> {
-        Table::new(partitions, KeyHashing::with_seed(7), true)
+        Table::new(partitions, KeyHashing::with_seed(7), 1 << 16)
     }
 
     fn pairs<V, C: Ord>(table: Table<String, V, C>) -> Vec<(String, C)> {
@@ -316,7 +316,7 @@ mod tests {
             places.push(place);
             places
         };
-        let mut table: Table<u64, u64, Vec<u64>> = Table::new(3, KeyHashing::with_seed(7), true);
+        let mut table: Table<u64, u64, Vec<u64>> = Table::new(3, KeyHashing::with_seed(7), 1 << 16);
         for (place, key) in (0..).zip(keys) {
             table.upsert(key, place, |place| vec![place], add);
         }

@@ -13,6 +13,8 @@ from . import plot, socket_run, table
 from .staircase import Climb
 from .summary import Row
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -74,5 +76,7 @@ def _page(date: str, run: Run, plots: list[Path]) -> str:
     if run.missing:
         parts += ["## Missing", "\n".join(f"- {name}: {reason}" for name, reason in run.missing.items())]
     listed = "\n".join(f"{peer} on {workload}:\n  {command}" for (workload, peer), command in run.commands.items())
+    # As from the project's folder, wherever that is.
+    listed = listed.replace(f"{ROOT}/", "")
     parts += ["## Commands", f"```text\n{listed}\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
