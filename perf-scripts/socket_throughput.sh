@@ -5,7 +5,7 @@
 #   perf-scripts/socket_throughput.sh                           as fast as it goes, 20 s
 #   perf-scripts/socket_throughput.sh --seconds 60 --rate 100   100 MB/s for a minute
 #   perf-scripts/socket_throughput.sh --file data/moby-dick.txt
-#   perf-scripts/socket_throughput.sh --checkpoint /var/tmp/new     with the write-ahead log
+#   perf-scripts/socket_throughput.sh --checkpoint new-folder         with the write-ahead log
 #   perf-scripts/socket_throughput.sh --interval-ms 100 --master 'local[2]'
 set -euo pipefail
 cd "$(dirname "$0")/.."

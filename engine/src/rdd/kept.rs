@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::{Data, Flow, Memo, Rdd, Stored};
 use crate::Result;
 use crate::job::{Executor, Job, Stage, Task};
-use crate::storage::{Codec, Evict, Packed, Packer, Reservation, StorageLevel};
+use crate::storage::{Codec, Evict, Memory, Packed, Packer, Reservation, StorageLevel};
 
 /// How the records of an RDD are kept for several readers.
 pub struct Keep<T> {
@@ -45,6 +45,21 @@ impl<T> Clone for Keep<T> {
 }
 
 impl<T> Copy for Keep<T> {}
+
+impl<T> Keep<T> {
+    /// What becomes of records that memory has no room for: on disk if the level has it, and the disk takes them; gone if they can be
+    /// computed again. `None`: they must stay in memory.
+    fn elsewhere(self, memory: &Memory, spill: impl FnOnce(Codec<T>) -> Result<Packed>) -> Option<Held<T>> {
+        let codec = self.codec?;
+        if self.level.uses_disk() {
+            match spill(codec) {
+                Ok(packed) => return Some(Held::Packed(packed, memory.reserve_always(0))),
+                Err(error) => tracing::warn!(%error, "kept records could not be spilled"),
+            }
+        }
+        self.is_repeatable.then_some(Held::Gone)
+    }
+}
 
 /// Takes one record after the other.
 pub(crate) type Take<'a, T> = dyn FnMut(T) -> Flow + 'a;
@@ -156,20 +171,17 @@ impl<T: Data> Partition<T> {
 
     /// What takes the place of `held` when memory is short; `None` when it stays.
     fn evicted(&self, held: &Held<T>) -> Option<Held<T>> {
-        let (level, codec) = (self.keep.level, self.keep.codec?);
+        let (keep, executor) = (self.keep, &self.executor);
+        let memory = executor.memory();
         match held {
-            Held::Gone => None,
-            Held::Packed(packed, _) if packed.memory() == 0 => None,
-            _ if !level.uses_disk() => self.keep.is_repeatable.then_some(Held::Gone),
-            Held::Packed(packed, _) => self.on_disk(|| packed.on_disk(self.executor.spill(), level.copies())),
-            Held::Records(records, _) => self.on_disk(|| spilled(records, codec, level, &self.executor)),
+            Held::Packed(packed, _) if packed.memory() > 0 => {
+                keep.elsewhere(memory, |_| packed.on_disk(executor.spill(), keep.level.copies()))
+            }
+            Held::Records(records, _) => {
+                keep.elsewhere(memory, |codec| spilled(records, codec, keep.level, executor))
+            }
+            Held::Packed(..) | Held::Gone => None,
         }
-    }
-
-    fn on_disk(&self, spill: impl FnOnce() -> Result<Packed>) -> Option<Held<T>> {
-        let packed =
-            spill().inspect_err(|error| tracing::warn!(%error, "kept records could not be spilled")).ok()?;
-        Some(Held::Packed(packed, self.executor.memory().reserve_always(0)))
     }
 }
 
@@ -200,14 +212,13 @@ fn records_of<R: Rdd>(rdd: &R, keep: Keep<R::Item>, task: &Task) -> Option<(Held
     });
     let (memory, len) = (rdd.executor().memory(), records.len());
     let bytes = records.capacity() * size_of::<R::Item>();
-    let held = match (memory.reserve(bytes), keep.codec) {
-        (Some(reservation), _) => Held::Records(records, reservation),
-        (None, Some(codec)) if keep.level.uses_disk() => {
-            let packed = told(spilled(&records, codec, keep.level, rdd.executor()), task)?;
-            Held::Packed(packed, memory.reserve_always(0))
+    let held = match memory.reserve(bytes) {
+        Some(reservation) => Held::Records(records, reservation),
+        None => {
+            let spill = |codec| spilled(&records, codec, keep.level, rdd.executor());
+            let elsewhere = keep.elsewhere(memory, spill);
+            elsewhere.unwrap_or_else(|| Held::Records(records, memory.reserve_always(bytes)))
         }
-        (None, _) if keep.is_repeatable => Held::Gone,
-        (None, _) => Held::Records(records, memory.reserve_always(bytes)),
     };
     Some((held, len))
 }
@@ -222,14 +233,13 @@ fn packed_of<R: Rdd>(
     let (executor, level) = (rdd.executor(), keep.level);
     let (packed, len) = told(encoded_of(rdd, level, codec, task), task)?;
     let bytes = packed.memory();
-    let held = match executor.memory().reserve(bytes) {
+    let memory = executor.memory();
+    let held = match memory.reserve(bytes) {
         Some(reservation) => Held::Packed(packed, reservation),
-        None if level.uses_disk() => {
-            let packed = told(packed.on_disk(executor.spill(), level.copies()), task)?;
-            Held::Packed(packed, executor.memory().reserve_always(0))
+        None => {
+            let elsewhere = keep.elsewhere(memory, |_| packed.on_disk(executor.spill(), level.copies()));
+            elsewhere.unwrap_or_else(|| Held::Packed(packed, memory.reserve_always(bytes)))
         }
-        None if keep.is_repeatable => Held::Gone,
-        None => Held::Packed(packed, executor.memory().reserve_always(bytes)),
     };
     Some((held, len))
 }

@@ -14,8 +14,9 @@ use crate::text::{self, ChunkPool};
 /// | kept | the records of kept streams |
 /// | windows, state | their tables, at the end of the last batch |
 ///
-/// Input stops to be taken in when four fifths are held; the rest is for the work on it. What user code allocates is not known to it. So it also looks at what the process occupies as a whole, fifty times a second at the
-/// most, and takes either for the truth, whichever is more.
+/// Input stops to be taken in when four fifths are held; the rest is for the work on it. What user code allocates is not known to it.
+/// So it also looks at what the process occupies as a whole, fifty times a second at the most, and takes either for the truth,
+/// whichever is more.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Inner>);
 

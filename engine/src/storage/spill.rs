@@ -74,7 +74,7 @@ impl Spill {
     fn failed(&self, error: io::Error) -> Error {
         let parents: Vec<_> = self.0.parents.iter().map(|parent| parent.display().to_string()).collect();
         let what = format!(
-            "cannot spill to {}; what was to be spilled stays in memory. Make room there, or set storage.dir to another directory",
+            "cannot spill to {}. Make room there, or set storage.dir to another directory",
             parents.join(" and ")
         );
         Error::io(what, error)
@@ -223,10 +223,7 @@ mod tests {
         let mut file = limited.file(1).unwrap();
         let slot = file.append(b"more than ten bytes").unwrap();
         let error = file.append(b"x").unwrap_err().to_string();
-        assert!(
-            error.contains("stays in memory") && error.contains("storage.dir") && error.contains("max_bytes"),
-            "{error}"
-        );
+        assert!(error.contains("storage.dir") && error.contains("max_bytes"), "{error}");
         assert!(limited.is_full());
         drop((slot, file));
         assert!(!limited.is_full());

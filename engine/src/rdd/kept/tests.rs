@@ -173,15 +173,23 @@ fn what_the_disk_has_lost_is_computed_again() {
 }
 
 #[test]
-fn a_disk_that_refuses_leaves_records_in_memory_or_fails_the_batch() {
-    let bed = bed(1 << 30);
-    let rdd = bed.kept(StorageLevel::MEMORY_AND_DISK);
-    assert_eq!(sum(&rdd).unwrap(), SUM);
+fn with_a_disk_that_refuses_records_are_computed_again_or_stay_and_only_disk_alone_fails_the_batch() {
+    let bed = bed(0);
     std::fs::remove_dir_all(bed.dir.path()).unwrap();
     std::fs::write(bed.dir.path(), "no directory").unwrap();
-    assert!(!bed.numbers.executor.memory().evict_one());
-    bed.computed();
-    assert_eq!((sum(&rdd).unwrap(), bed.computed()), (SUM, 0));
+    for level in [StorageLevel::MEMORY_AND_DISK, StorageLevel::MEMORY_AND_DISK_SER] {
+        let rdd = bed.kept(level);
+        assert_eq!((sum(&rdd).unwrap(), sum(&rdd).unwrap()), (SUM, SUM), "{level}");
+        assert_eq!(bed.computed(), 3 * PARTITIONS, "{level}");
+        let once = Shared::new(bed.numbers.clone(), Some(Keep::at(level).once()));
+        assert_eq!(
+            (sum(&once).unwrap(), sum(&once).unwrap(), bed.computed()),
+            (SUM, SUM, PARTITIONS),
+            "{level}"
+        );
+        while bed.numbers.executor.memory().evict_one() {}
+        assert_eq!((sum(&once).unwrap(), bed.computed()), (SUM, 0), "{level}");
+    }
     let error = sum(&bed.kept(StorageLevel::DISK_ONLY)).unwrap_err().to_string();
     assert!(error.contains("cannot spill to") && error.contains("storage.dir"), "{error}");
 }
