@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ use crate::{Error, Result, Time};
 /// or the tracker holds too much, nothing more is accepted until there is room again.
 pub struct BlockBuilder<F> {
     building: Mutex<Building>,
+    /// True while whoever has `building` stores into it, which may take long.
+    is_storing: AtomicBool,
     room: Condvar,
     tracker: Arc<BlockTracker>,
     chunks: ChunkPool,
@@ -47,6 +50,32 @@ impl Building {
     }
 }
 
+/// `Building` in the hands of a storing thread.
+struct Storing<'a> {
+    building: MutexGuard<'a, Building>,
+    is_storing: &'a AtomicBool,
+}
+
+impl Deref for Storing<'_> {
+    type Target = Building;
+
+    fn deref(&self) -> &Building {
+        &self.building
+    }
+}
+
+impl DerefMut for Storing<'_> {
+    fn deref_mut(&mut self) -> &mut Building {
+        &mut self.building
+    }
+}
+
+impl Drop for Storing<'_> {
+    fn drop(&mut self) {
+        self.is_storing.store(false, Ordering::Release);
+    }
+}
+
 /// How long a storing thread sleeps before it looks for room again.
 const ROOM_CHECK: Duration = Duration::from_millis(2);
 
@@ -64,6 +93,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
                 number: 0,
                 scratch: Vec::new(),
             }),
+            is_storing: AtomicBool::new(false),
             room: Condvar::new(),
             chunks: tracker.executor().chunks().clone(),
             tracker,
@@ -85,6 +115,11 @@ impl<F: BlockFormat> BlockBuilder<F> {
 
     fn building(&self) -> MutexGuard<'_, Building> {
         self.building.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn storing<'a>(&'a self, building: MutexGuard<'a, Building>) -> Storing<'a> {
+        self.is_storing.store(true, Ordering::Release);
+        Storing { building, is_storing: &self.is_storing }
     }
 
     /// The limit on records per second.
@@ -124,7 +159,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// When the receiver is being stopped, or the record cannot be encoded.
     pub fn store(&self, item: &F::Item) -> Result<()> {
         self.limit(1)?;
-        let mut building = self.wait_for_room(self.building())?;
+        let mut building = self.wait_for_room()?;
         self.append(&mut building, item)
     }
 
@@ -144,13 +179,13 @@ impl<F: BlockFormat> BlockBuilder<F> {
         block: Time,
         mark: Option<Mark>,
     ) -> Result<()> {
-        drop(self.wait_for_room(self.building())?);
+        drop(self.wait_for_room()?);
         let (mut bytes, mut records) = (Vec::new(), 0);
         for item in items {
             F::encode(&item, &mut bytes)?;
             records += 1;
         }
-        let mut building = self.wait_for_room(self.building())?;
+        let mut building = self.wait_for_room()?;
         self.hand_over(&mut building);
         self.chunk_with(&mut building, bytes.len())?.extend_from_slice(&bytes);
         building.counted = records;
@@ -170,7 +205,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
     /// # Errors
     /// When a chunk of that size cannot be had.
     pub fn fill<T>(&self, spare: usize, fill: impl FnOnce(&mut ChunkMut) -> T) -> Result<Option<T>> {
-        let mut building = self.building();
+        let mut building = self.storing(self.building());
         if !self.has_room() {
             return Ok(None);
         }
@@ -182,11 +217,11 @@ impl<F: BlockFormat> BlockBuilder<F> {
         Ok(Some(result))
     }
 
-    /// Seals what there is and stays in the block interval, so that a batch that ends now has it. Never waits: while somebody is
-    /// storing, it is left to the end of the interval.
+    /// Seals what there is and stays in the block interval, so that a batch that ends now has it. Does not wait for who is
+    /// storing: that is left to the end of the interval.
     pub(crate) fn cut(&self) {
-        if let Ok(mut building) = self.building.try_lock() {
-            self.hand_over(&mut building);
+        if !self.is_storing.load(Ordering::Acquire) {
+            self.hand_over(&mut self.building());
         }
     }
 
@@ -221,14 +256,15 @@ impl<F: BlockFormat> BlockBuilder<F> {
         }
     }
 
-    fn wait_for_room<'a>(&self, mut building: MutexGuard<'a, Building>) -> Result<MutexGuard<'a, Building>> {
+    fn wait_for_room(&self) -> Result<Storing<'_>> {
+        let mut building = self.building();
         self.ensure_open()?;
         while !self.finds_room() {
             let waited = self.room.wait_timeout(building, ROOM_CHECK);
             building = waited.unwrap_or_else(PoisonError::into_inner).0;
             self.ensure_open()?;
         }
-        Ok(building)
+        Ok(self.storing(building))
     }
 
     fn append(&self, building: &mut Building, item: &F::Item) -> Result<()> {
