@@ -16,7 +16,7 @@ use millstream::rdd::{BoxRdd, Data, Rdd};
 use millstream::testkit::TestContext;
 use millstream::{Config, DStream, Result, Time};
 use millstream_bench::workload::cycle::{CYCLE, Cycle, INTERVAL, SLICES, key_of, ranks_of};
-use millstream_bench::{check, process, settings};
+use millstream_bench::{check, settings};
 
 /// Longer than a key is idle, so that timers fire and keys stay.
 const TIMEOUT: Duration = Duration::from_secs(CYCLE as u64 + 4);
@@ -106,17 +106,6 @@ impl Program {
     }
 }
 
-/// The memory of a state whose keys came in as many batches as a cycle has, and were all updated once since: the allocator gives
-/// back what growing left behind when it is next asked for memory. To be printed.
-fn memory(operator: Operator, keys: usize) -> Option<f64> {
-    let program = Program::new(operator, keys, 1, false).expect("a program");
-    let before = process::resident_mb()?;
-    program.context.run(2 * CYCLE).expect("no batch fails");
-    let held: usize = program.context.operators().iter().map(|operator| operator.keys).sum();
-    check::same("state", held, keys);
-    Some((process::resident_mb()? - before) * 1e6 / keys as f64)
-}
-
 fn count(_: &u64, one: Option<u64>, state: &mut State<'_, u64>) -> u64 {
     let sum = state.get().unwrap_or(&0) + one.unwrap_or(0);
     state.update(sum);
@@ -146,13 +135,6 @@ fn measure(
 }
 
 fn bench(criterion: &mut Criterion) {
-    let keys = settings::scaled(SIZES[3].1);
-    if let Some(bytes) = memory(Operator::Map, keys) {
-        let raw = size_of::<(u64, u64)>();
-        eprintln!(
-            "state: {bytes:.1} bytes of memory for each of {keys} keys, whose number and state are {raw}"
-        );
-    }
     let mut group = criterion.benchmark_group("state");
     group.sampling_mode(SamplingMode::Flat);
     for (size, keys) in SIZES {

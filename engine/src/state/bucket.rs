@@ -1,6 +1,6 @@
 use crate::job::KeyHashing;
 
-use super::KeyMap;
+use super::{KeyMap, Pages};
 use crate::rdd::{Data, Key};
 use crate::shuffle::prefetch;
 
@@ -37,8 +37,8 @@ impl<K: Key, S: Data> Bucket<K, S> {
         Bucket { map: KeyMap::new(), stamps: Vec::new(), changed: 0 }
     }
 
-    pub(super) fn with_room(keys: usize) -> Self {
-        Bucket { map: KeyMap::with_room(keys), stamps: Vec::new(), changed: 0 }
+    pub(super) fn with_slots(keys: usize) -> Self {
+        Bucket { map: KeyMap::with_slots(keys), stamps: Vec::new(), changed: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -51,7 +51,7 @@ impl<K: Key, S: Data> Bucket<K, S> {
     }
 
     /// The keys and their states, in any order.
-    pub(crate) fn entries(&self) -> &[(K, S)] {
+    pub(crate) fn entries(&self) -> &Pages<(K, S)> {
         self.map.entries()
     }
 

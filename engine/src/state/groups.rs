@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::KeyMap;
+use super::{KeyMap, Pages};
 use crate::rdd::{Data, Key};
 
 /// A record that has come to its bucket, with half of the hash of its key.
@@ -45,7 +45,7 @@ impl<K: Key, V: Data> Groups<K, V> {
     }
 
     /// The keys that the bucket does not have, each with half of its hash.
-    pub(super) fn new_keys(&self) -> &[(K, u32)] {
+    pub(super) fn new_keys(&self) -> &Pages<(K, u32)> {
         self.new.entries()
     }
 
@@ -78,7 +78,7 @@ impl<K: Key, V: Data> Groups<K, V> {
         self.keys + number
     }
 
-    pub(super) fn into_new_keys(self) -> Vec<(K, u32)> {
+    pub(super) fn into_new_keys(self) -> Pages<(K, u32)> {
         self.new.into_entries()
     }
 

@@ -1,3 +1,4 @@
+use super::pages::Pages;
 use crate::rdd::Key;
 use crate::shuffle::prefetch;
 
@@ -7,15 +8,14 @@ use crate::shuffle::prefetch;
 ///
 /// 1. The caller brings the hash (32 bits of it), so that it can have the memory of many keys fetched before it looks at the
 ///    first ([`prefetch_slot`](Self::prefetch_slot), [`prefetch_entry`](Self::prefetch_entry)).
-/// 2. All entries are visited by running through a list without holes.
+/// 2. All entries are visited by running through a list without holes, which is in pages ([`Pages`]), so that growing moves none.
 /// 3. Removal shifts the slots behind it back (Knuth, TAOCP 3, algorithm 6.4R), so there are no tombstones, and a table whose
 ///    keys come and go for ever stays as fast as a new one. The last entry moves into the gap.
-/// 4. The list grows by an eighth, not to double: tables with millions of keys waste little.
 #[derive(Clone)]
 pub(crate) struct KeyMap<K, V> {
     /// The hash above, the entry's place plus one below; 0 is empty. A power of two, at most three quarters full.
     slots: Vec<u64>,
-    entries: Vec<(K, V)>,
+    entries: Pages<(K, V)>,
 }
 
 /// The slots of a table that has any.
@@ -26,13 +26,13 @@ const KEYS_MAX: usize = u32::MAX as usize - 1;
 
 impl<K: Key, V> KeyMap<K, V> {
     pub(crate) fn new() -> Self {
-        KeyMap { slots: Vec::new(), entries: Vec::new() }
+        KeyMap { slots: Vec::new(), entries: Pages::new() }
     }
 
-    /// An empty table with room for `keys` keys.
-    pub(crate) fn with_room(keys: usize) -> Self {
+    /// An empty table with slots for `keys` keys.
+    pub(crate) fn with_slots(keys: usize) -> Self {
         let slots = (keys * 4).div_ceil(3).next_power_of_two().max(SLOTS_MIN);
-        KeyMap { slots: vec![0; slots], entries: Vec::with_capacity(keys) }
+        KeyMap { slots: vec![0; slots], entries: Pages::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -41,14 +41,14 @@ impl<K: Key, V> KeyMap<K, V> {
 
     /// The bytes of the table itself; what keys and values own elsewhere is not counted.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>() + self.entries.capacity() * size_of::<(K, V)>()
+        self.slots.capacity() * size_of::<u64>() + self.entries.bytes()
     }
 
-    pub(crate) fn entries(&self) -> &[(K, V)] {
+    pub(crate) fn entries(&self) -> &Pages<(K, V)> {
         &self.entries
     }
 
-    pub(crate) fn into_entries(self) -> Vec<(K, V)> {
+    pub(crate) fn into_entries(self) -> Pages<(K, V)> {
         self.entries
     }
 
@@ -65,7 +65,7 @@ impl<K: Key, V> KeyMap<K, V> {
     /// To be called when the slot has come.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: u32) {
-        prefetch(self.entries.as_ptr().wrapping_add(self.likely_place(hash)));
+        prefetch(self.entries.address(self.likely_place(hash)));
     }
 
     /// Where a key with this hash stands, if it is anywhere and its slot is not taken by another. To be called when the slot has
@@ -118,9 +118,6 @@ impl<K: Key, V> KeyMap<K, V> {
         if (place + 1) * 4 > self.slots.len() * 3 {
             self.resize((self.slots.len() * 2).max(SLOTS_MIN));
         }
-        if place == self.entries.capacity() {
-            self.entries.reserve_exact(place / 8 + 4);
-        }
         self.entries.push((key, value));
         self.occupy(u64::from(hash) << 32 | (place as u64 + 1));
         place
@@ -141,7 +138,7 @@ impl<K: Key, V> KeyMap<K, V> {
         let entry = self.entries.swap_remove(place);
         if self.slots.len() > SLOTS_MIN && self.entries.len() * 8 < self.slots.len() {
             self.resize(self.slots.len() / 4);
-            self.entries.shrink_to(self.entries.len() / 8 * 9 + 4);
+            self.entries.shrink();
         }
         entry
     }
@@ -255,7 +252,7 @@ mod tests {
             for key in &keys {
                 map.insert(hash_of(key), *key, u64::from(*key));
             }
-            let before = map.entries().to_vec();
+            let before = map.entries().clone();
             let mut removed = Vec::new();
             for index in removals {
                 if map.len() > 0 {
@@ -266,7 +263,7 @@ mod tests {
             for (place, (key, value)) in removed.into_iter().rev() {
                 map.put_back(place, key, value, hash_of);
             }
-            prop_assert_eq!(map.entries(), &before[..]);
+            prop_assert_eq!(map.entries(), &before);
             check(&map, &keys.iter().map(|key| (*key, u64::from(*key))).collect());
         }
     }

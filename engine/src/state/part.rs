@@ -108,8 +108,8 @@ impl<K: Key, S: Data> Part<K, S> {
         }
     }
 
-    /// The same with room for what is its own of `keys` keys in all partitions.
-    pub(super) fn with_room(
+    /// The same, with slots for what is its own of `keys` keys in all partitions.
+    pub(super) fn with_slots(
         partition: usize,
         partitions: usize,
         hasher: &KeyHashing,
@@ -121,7 +121,7 @@ impl<K: Key, S: Data> Part<K, S> {
             let each = keys / BUCKETS;
             // Most buckets have no more than this (three standard deviations).
             let room = each + 3 * each.isqrt();
-            part.buckets.iter_mut().for_each(|bucket| *bucket = Arc::new(Bucket::with_room(room)));
+            part.buckets.iter_mut().for_each(|bucket| *bucket = Arc::new(Bucket::with_slots(room)));
         }
         part
     }

@@ -81,7 +81,7 @@ impl<K: Key + Stored, S: Stored> Store<K, S> {
         let bytes: usize = saved.units.iter().map(|(_, bytes)| bytes.len()).sum();
         let keys = counts.sum::<Result<usize>>()?.min(bytes);
         let part = |partition| {
-            Mutex::new(Part::with_room(
+            Mutex::new(Part::with_slots(
                 partition,
                 self.partitions(),
                 self.executor().hasher(),

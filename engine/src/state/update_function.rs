@@ -49,12 +49,12 @@ where
         let mut cursor = groups.cursor();
         let mut update =
             Update { states: Vec::with_capacity(bucket.len()), gone: Vec::new(), new: Vec::new() };
-        for (place, (key, state)) in bucket.entries().iter().enumerate() {
+        bucket.entries().iter().enumerate().for_each(|(place, (key, state))| {
             match (self.0)(time, key, groups.of(&mut cursor, place), Some(state.clone())) {
                 Some(state) => update.states.push(state),
                 None => update.gone.push(place as u32),
             }
-        }
+        });
         let mut states = Vec::with_capacity(groups.new_keys().len());
         for (number, (key, _)) in groups.new_keys().iter().enumerate() {
             let values = groups.of(&mut cursor, groups.place_of_new(number));

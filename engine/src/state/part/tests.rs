@@ -96,7 +96,7 @@ type Everything = (Vec<(u32, Vec<(u64, u64)>, Vec<Stamp>)>, Vec<(u32, u16, u32)>
 fn everything(part: &Part<u64, u64>) -> Everything {
     let bucket = |bucket: &Arc<Bucket<u64, u64>>| {
         let stamps = (0..bucket.len()).filter_map(|place| bucket.stamp(place)).collect();
-        (bucket.changed, bucket.entries().to_vec(), stamps)
+        (bucket.changed, bucket.entries().iter().copied().collect(), stamps)
     };
     let buckets = part.buckets.iter().map(bucket).collect();
     let mut timers = part.timers.all();
@@ -144,7 +144,7 @@ proptest! {
                 prop_assert_eq!(everything(&part), before);
             }
             if holds {
-                held.push((Snapshot::new(vec![part.buckets().to_vec()]), part.buckets().iter().map(|b| b.entries().to_vec()).collect::<Vec<_>>()));
+                held.push((Snapshot::new(vec![part.buckets().to_vec()]), part.buckets().iter().map(|b| b.entries().iter().copied().collect::<Vec<_>>()).collect::<Vec<_>>()));
             }
         }
         for (snapshot, entries) in held {
