@@ -1,17 +1,17 @@
 use std::fmt::Display;
-use std::io::Write;
 
 use millstream_engine::DStream;
 use millstream_engine::rdd::Rdd;
 use serde::Serialize;
 
-use crate::file::{BatchFiles, OBJECT_HEADER, encode_object};
+use crate::file::{BatchFolders, OBJECT_HEADER, encode_object};
 
 /// Output operations that write to the outside world.
 ///
 /// The batch at time T becomes the folder `prefix-T.suffix` (T in milliseconds; without the dash or the dot when the prefix or
-/// the suffix is empty), with a file per partition, also when it is empty. The folder appears whole or not at all. A batch that
-/// is run again replaces what it wrote before: together with a source that can be read again, each result is there exactly once.
+/// the suffix is empty), with a file per partition, also when it is empty. The folder appears whole or not at all. They are
+/// [sinks](millstream_engine::deliver::Sink): in a program with a checkpoint directory, and with a source that can be read again, each
+/// result is there exactly once. A batch that is run again all the same replaces what it wrote before.
 pub trait Sinks<R: Rdd> {
     /// Writes each record as a line of text.
     #[track_caller]
@@ -40,10 +40,7 @@ impl<R: Rdd> Sinks<R> for DStream<R> {
     where
         R::Item: Display,
     {
-        let files = BatchFiles::new(prefix, suffix, b"");
-        self.output("save_as_text_files", move |job, rdd, time| {
-            files.save(job, &rdd, time, |item, line| writeln!(line, "{item}"))
-        });
+        self.deliver("save_as_text_files", BatchFolders::text(prefix, suffix));
     }
 
     fn save_as_text_files_with(
@@ -52,21 +49,18 @@ impl<R: Rdd> Sinks<R> for DStream<R> {
         suffix: &str,
         write: impl Fn(&R::Item, &mut Vec<u8>) + Send + Sync + 'static,
     ) {
-        let files = BatchFiles::new(prefix, suffix, b"");
-        self.output("save_as_text_files", move |job, rdd, time| {
-            files.save(job, &rdd, time, |item, line| {
-                write(item, line);
-                line.push(b'\n');
-                Ok(())
-            })
+        let folders = BatchFolders::new(prefix, suffix, b"", move |item, line: &mut Vec<u8>| {
+            write(item, line);
+            line.push(b'\n');
+            Ok(())
         });
+        self.deliver("save_as_text_files", folders);
     }
 
     fn save_as_object_files(&self, prefix: &str, suffix: &str)
     where
         R::Item: Serialize,
     {
-        let files = BatchFiles::new(prefix, suffix, OBJECT_HEADER);
-        self.output("save_as_object_files", move |job, rdd, time| files.save(job, &rdd, time, encode_object));
+        self.deliver("save_as_object_files", BatchFolders::new(prefix, suffix, OBJECT_HEADER, encode_object));
     }
 }

@@ -75,7 +75,7 @@ pub trait StreamOps: Stream {
     /// let test = TestContext::new(Duration::from_secs(1))?;
     /// let tried = test.input([vec!["1", "two", "3"]], 1)?.try_map(|word: &&str| word.parse::<u64>());
     /// let numbers = test.collect(&tried.succeeded());
-    /// // In a program: failed().save_as_text_files("dead/letters", "txt"), or dead_letter(sink).
+    /// // In a program: dead_letter(BatchFolders::text("dead/letters", "txt")), or any other sink.
     /// let letters = test.collect(&tried.failed().map(|letter| letter.to_string()));
     /// test.run(1)?;
     /// assert_eq!(numbers.all(), [1, 3]);

@@ -26,7 +26,7 @@ const GIB: usize = 1 << 30;
 const TIB: usize = 1 << 40;
 
 /// Every key, in the order of the way of a record. The defaults are `Settings::default()`.
-static KEYS: [Key; 43] = [
+static KEYS: [Key; 44] = [
     key("app_name", Kind::Text(|s| &mut s.app_name), "Name of the program in logs and in the UI."),
     key(
         "master",
@@ -171,6 +171,12 @@ static KEYS: [Key; 43] = [
         Kind::Duration(|s| &mut s.checkpoint_interval, NONE..=MONTH),
         "How often windows, states and positions are written to the checkpoint directory, rounded up to whole \
          batches; 0 is 10 s. After a crash, the batches since are made again.",
+    ),
+    key(
+        "checkpoint.collapse_missed",
+        Kind::Flag(|s| &mut s.checkpoint_collapse_missed),
+        "Whether the batches that were missed while no program ran are made as one when it goes on: the first one has all \
+         that has come since. Otherwise each is made, on the time grid of the first run.",
     ),
     key(
         "checkpoint.drop_state",

@@ -125,6 +125,11 @@ impl Config {
         self.set("checkpoint.interval", |s| s.checkpoint_interval = interval)
     }
 
+    /// Whether the batches that were missed while no program ran are made as one. Key `checkpoint.collapse_missed`.
+    pub fn checkpoint_collapse_missed(self, on: bool) -> Self {
+        self.set("checkpoint.collapse_missed", |s| s.checkpoint_collapse_missed = on)
+    }
+
     /// Operators whose state in the checkpoint may be lost, with commas between. Key `checkpoint.drop_state`.
     pub fn drop_state(self, operators: impl Into<String>) -> Self {
         self.set("checkpoint.drop_state", |s| s.drop_state = operators.into())

@@ -69,6 +69,8 @@ pub struct Settings {
     pub wal_skip_damage: bool,
     /// `checkpoint.interval`; see [`Settings::effective_checkpoint_interval`].
     pub checkpoint_interval: Duration,
+    /// `checkpoint.collapse_missed`.
+    pub checkpoint_collapse_missed: bool,
     /// `checkpoint.drop_state`; see [`Settings::drops_state`].
     pub drop_state: String,
     /// `task.max_failures`.
@@ -132,6 +134,7 @@ impl Default for Settings {
             wal_compress: false,
             wal_skip_damage: false,
             checkpoint_interval: Duration::ZERO,
+            checkpoint_collapse_missed: false,
             drop_state: "none".to_string(),
             max_failures: 4,
             on_batch_failure: OnBatchFailure::Stop,

@@ -102,6 +102,7 @@ fn every_key_has_a_setter_and_every_setter_its_key() {
         .wal_compress(true)
         .wal_skip_damage(true)
         .checkpoint_interval(ms(7))
+        .checkpoint_collapse_missed(true)
         .drop_state("counts")
         .max_failures(1)
         .on_batch_failure(OnBatchFailure::Skip)

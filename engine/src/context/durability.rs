@@ -113,7 +113,8 @@ impl Durability {
             let numbers = receiver.tracker().numbers_of(time)?;
             Some(Blocks { stream: receiver.stream() as u32, from: numbers.start, to: numbers.end })
         });
-        self.log.batch(BatchRecord { time, claims: self.graph.claims().take(), blocks: blocks.collect() })
+        let batch = BatchRecord { time, claims: self.graph.claims().take(), blocks: blocks.collect() };
+        self.log.batch(batch, self.graph.gaps().before(time))
     }
 
     /// Returns when what the batch is made of is durable.

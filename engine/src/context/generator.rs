@@ -28,7 +28,7 @@ impl Generator {
 
     /// Makes the batch at `time`. While too many batches wait, it waits too: the receivers are slowed by their own limits.
     pub(crate) fn generate(&self, time: Time) {
-        if !self.scheduler.wait_for_room() {
+        if self.graph.gaps().contains(time) || !self.scheduler.wait_for_room() {
             return;
         }
         let ends = self.graph.is_finished();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::snapshot::{common, snapshot};
 use crate::config::Config;
 use crate::fs::Fs;
-use crate::graph::{DurableOperator, Graph, Output};
+use crate::graph::{DurableOperator, Gap, Graph, Output};
 use crate::job::Job;
 use crate::recovery::{
     BatchLog, Claim, DoneRecord, Generations, Left, Manifest, PreparedRecord, Saved, inspect,
@@ -130,11 +130,12 @@ impl Opened {
         self.newest.as_ref().map_or(now, |(manifest, _)| manifest.zero)
     }
 
-    /// Puts into the graph, which has been fixed at `zero`, what an earlier run has left; or writes that this is the first run.
+    /// Puts into the graph, which has been fixed at `zero`, what an earlier run has left; or writes that this is the first run. The
+    /// last batch whose time has come is that at `now`.
     ///
     /// # Errors
     /// When the program does not fit what is there, when that cannot be read, and when nothing can be written.
-    pub(super) fn resume(&mut self, graph: &Graph, zero: Time) -> Result<Resumption> {
+    pub(super) fn resume(&mut self, graph: &Graph, zero: Time, now: Time) -> Result<Resumption> {
         let newest = self.newest.take();
         if newest.is_none() {
             // Before there is a log: a log without a checkpoint is a damaged directory.
@@ -146,7 +147,7 @@ impl Opened {
             BatchLog::open(Arc::clone(&self.dir.fs), &inspect::log_in(&self.dir.dir), &options)?;
         let log = self.log.insert(Arc::new(log));
         match newest {
-            Some((manifest, operators)) => Earlier { manifest, operators, left }.resume(graph, log),
+            Some((manifest, operators)) => Earlier { manifest, operators, left }.resume(graph, log, now),
             None => Ok(Resumption::first(zero)),
         }
     }
@@ -181,7 +182,7 @@ impl Resumption {
 }
 
 impl Earlier {
-    fn resume(mut self, graph: &Graph, log: &Arc<BatchLog>) -> Result<Resumption> {
+    fn resume(mut self, graph: &Graph, log: &Arc<BatchLog>, now: Time) -> Result<Resumption> {
         self.check(graph)?;
         self.restore_operators(graph)?;
         let (zero, time) = (self.manifest.zero, self.manifest.time);
@@ -193,6 +194,7 @@ impl Earlier {
         graph.commits().complete(self.uncommitted().filter(|prepared| fits(prepared, &outputs)).cloned());
         let unclaimed = self.restore_receivers(graph, log)?;
         let later = self.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
+        graph.gaps().set(self.gaps(graph, now));
         tracing::info!(checkpoint = %time, generation = self.manifest.generation, "going on from a checkpoint");
         Ok(Resumption {
             zero,
@@ -207,6 +209,30 @@ impl Earlier {
                 .map(|entry| (entry.name, entry.value))
                 .collect(),
         })
+    }
+
+    /// Where no batches are made: where an earlier run has made none, and, if the settings say so, up to `now`.
+    fn gaps(&self, graph: &Graph, now: Time) -> Vec<Gap> {
+        let mut gaps: Vec<_> =
+            self.left.gaps.iter().map(|(after, until)| Gap { after: *after, until: *until }).collect();
+        if graph.executor().config().checkpoint_collapse_missed {
+            gaps.extend(self.collapsed(graph, now));
+        }
+        gaps
+    }
+
+    /// What of the batches up to `now` need not be made. All before it is taken in first by whatever has a longer interval than batches.
+    fn collapsed(&self, graph: &Graph, now: Time) -> Option<Gap> {
+        let last = self.left.batches.last().map_or(self.manifest.time, |batch| batch.time);
+        let last = last.max(self.manifest.time);
+        let (common, zero) = (graph.common_slide(), self.manifest.zero);
+        let floor = last.floor_from(common, zero);
+        let after = if floor == last { last } else { floor + common };
+        if now <= after + graph.batch_interval() {
+            return None;
+        }
+        tracing::info!(%after, until = %now, "batches were missed, and the next has all that they would have had");
+        Some(Gap { after, until: now })
     }
 
     /// Checks that the program is the one that the checkpoint is of, as far as it must be.

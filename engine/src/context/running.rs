@@ -59,10 +59,9 @@ impl Running {
         }
     }
 
-    /// How many batches there are between the first and `now`.
+    /// How many batches are made up to `now`.
     pub(super) fn missed(&self, now: Time) -> u64 {
-        let missed = now.since(self.before).as_millis() / self.graph.batch_interval().as_millis().max(1);
-        u64::try_from(missed).unwrap_or(u64::MAX)
+        self.graph.gaps().batches_between(self.before, now, self.graph.batch_interval())
     }
 
     pub(super) fn durability(&self) -> Option<&Durability> {

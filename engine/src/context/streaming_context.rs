@@ -336,7 +336,8 @@ impl StreamingContext {
         let mut opened = dir.open()?;
         let zero = opened.zero(now);
         graph.fix(zero);
-        let resumption = opened.resume(graph, zero)?;
+        let now = self.0.clock.now().floor_from(interval, zero);
+        let resumption = opened.resume(graph, zero, now)?;
         self.0.accumulators.restore(resumption.accumulators.clone());
         let durability = Durability::begin(graph, &self.0.accumulators, opened, &resumption)?;
         Ok((Some(durability), resumption.time))

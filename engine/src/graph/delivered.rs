@@ -18,10 +18,21 @@ impl<R: Rdd> DStream<R> {
     /// program needs a checkpoint directory, and inputs that can be read again.
     #[track_caller]
     pub fn save_to<S: Sink<R::Item>>(&self, sink: S) {
+        self.output_to("save_to", type_name::<S>(), sink);
+    }
+
+    /// The same for a connector whose output operation has a name of its own.
+    #[track_caller]
+    pub fn deliver<S: Sink<R::Item>>(&self, name: &'static str, sink: S) {
+        self.output_to(name, "", sink);
+    }
+
+    #[track_caller]
+    fn output_to<S: Sink<R::Item>>(&self, name: &'static str, to: &str, sink: S) {
         let location = Location::caller();
-        let name = type_name::<S>();
-        let description =
-            format!("save_to({name}, {}) at {}:{}", sink.guarantee(), location.file(), location.line());
+        let comma = if to.is_empty() { "" } else { ", " };
+        let (guarantee, file, line) = (sink.guarantee(), location.file(), location.line());
+        let description = format!("{name}({to}{comma}{guarantee}) at {file}:{line}");
         let (node, sink, origin) = (Arc::clone(&self.node), Arc::new(sink), Arc::clone(&self.graph.origin));
         let parent = Arc::clone(&self.node) as Arc<dyn AnyNode>;
         self.graph.add_output(|id| {
@@ -42,10 +53,10 @@ impl<R: Rdd> DStream<R> {
             let generate = Box::new(generate);
             Output {
                 id,
-                name: "save_to",
+                name,
                 description: description.into(),
                 parent,
-                sink: Some(name),
+                sink: Some(type_name::<S>()),
                 generate,
             }
         });

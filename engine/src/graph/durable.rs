@@ -46,6 +46,13 @@ impl Graph {
         operators.iter().filter_map(|operator| operator.feed.step_through(time).transpose()).collect()
     }
 
+    /// The least time that every stream's slide divides: at its multiples every window that has begun has ended, or goes on.
+    pub(crate) fn common_slide(&self) -> Duration {
+        let parts = self.parts();
+        let reached = parts.nodes.iter().filter(|node| parts.reached.contains(&node.info().id));
+        reached.fold(self.batch_interval(), |common, node| common_multiple(common, node.info().slide))
+    }
+
     /// How far back windows over whole records reach. They are in no checkpoint: their batches are made again.
     ///
     /// # Errors
@@ -59,6 +66,16 @@ impl Graph {
         let mut reached = parts.nodes.iter().filter(|node| parts.reached.contains(&node.info().id));
         reached.try_fold(Duration::ZERO, |most, node| Ok(most.max(reaches.of(&**node)?)))
     }
+}
+
+/// The least common multiple; as long as can be where that is longer.
+fn common_multiple(a: Duration, b: Duration) -> Duration {
+    let (a, b) = (a.as_millis().max(1), b.as_millis().max(1));
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    Duration::from_millis(u64::try_from(a / divisor * b).unwrap_or(u64::MAX))
 }
 
 /// How far back each node reaches, with those above it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ReceiverStream;
 use super::claims::Claims;
+use super::gaps::Gaps;
 use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
 use super::stateful::{self, OperatorInfo, Stateful};
@@ -61,6 +62,7 @@ impl Graph {
                 batch_interval,
                 zero: OnceLock::new(),
                 claims: Claims::default(),
+                gaps: Gaps::default(),
                 commits: Commits::default(),
             }),
             infos: Arc::default(),
@@ -205,7 +207,7 @@ impl Graph {
         let input = Arc::new(TypedInput { stream, name: format!("{name} [{stream}]"), input });
         self.parts().inputs.push(Arc::clone(&input) as _);
         let (infos, origin) = (Arc::clone(&self.infos), Arc::clone(&self.origin));
-        let compute = move |time| input.rdd_at(time, &origin.claims, &infos, &origin.executor);
+        let compute = move |time| input.rdd_at(time, &origin, &infos);
         let info = self.info("input stream", Location::caller(), self.batch_interval(), false);
         Ok(self.add(Node::new(info, Vec::new(), Box::new(compute))))
     }
@@ -279,6 +281,11 @@ impl Graph {
     /// What the inputs' batches are made of.
     pub(crate) fn claims(&self) -> &Claims {
         &self.origin.claims
+    }
+
+    /// The batches that are not made.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.origin.gaps
     }
 
     /// What the outputs with a sink have prepared.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::claims::Claims;
+use super::node::Origin;
 use crate::batch::InputInfoTracker;
 use crate::job::Executor;
 use crate::observe::StreamInputInfo;
@@ -94,6 +95,7 @@ pub struct StartInfo {
 #[derive(Debug)]
 pub struct BatchInput<'a> {
     time: Time,
+    previous: Time,
     stream: usize,
     name: &'a str,
     infos: &'a InputInfoTracker,
@@ -101,19 +103,15 @@ pub struct BatchInput<'a> {
 }
 
 impl<'a> BatchInput<'a> {
-    pub(crate) fn new(
-        time: Time,
-        stream: usize,
-        name: &'a str,
-        infos: &'a InputInfoTracker,
-        executor: &'a Executor,
-    ) -> Self {
-        BatchInput { time, stream, name, infos, executor }
-    }
-
     /// The time of the batch.
     pub fn time(&self) -> Time {
         self.time
+    }
+
+    /// The time of the batch before; what came after it belongs to this one. It is a batch interval ago, but where a program that
+    /// was away makes all that it has missed as one batch (`checkpoint.collapse_missed`).
+    pub fn previous(&self) -> Time {
+        self.previous
     }
 
     /// The name of the stream.
@@ -165,16 +163,19 @@ impl<I: InputStream> TypedInput<I> {
     pub(crate) fn rdd_at(
         &self,
         time: Time,
-        claims: &Claims,
+        origin: &Origin,
         infos: &InputInfoTracker,
-        executor: &Executor,
     ) -> Result<Option<I::Rdd>> {
+        if origin.gaps.contains(time) {
+            return Ok(None);
+        }
         // A batch that was forgotten may be made again, for a slice.
         infos.take_back(time, self.stream);
-        let batch = BatchInput::new(time, self.stream, &self.name, infos, executor);
-        let rdd = match claims.of(self.stream, time) {
+        let (previous, executor) = (origin.batch_before(time), &origin.executor);
+        let batch = BatchInput { time, previous, stream: self.stream, name: &self.name, infos, executor };
+        let rdd = match origin.claims.of(self.stream, time) {
             Some(claim) => self.input.recompute(&batch, &claim),
-            None => self.made(&batch, claims),
+            None => self.made(&batch, &origin.claims),
         };
         rdd.inspect_err(|_| infos.take_back(time, self.stream))
     }

@@ -12,6 +12,7 @@ mod delivered;
 mod dstream;
 mod durable;
 mod eager;
+mod gaps;
 mod graph_state;
 mod input;
 mod keyed_state;
@@ -24,6 +25,7 @@ mod windowed;
 
 pub use dstream::DStream;
 pub(crate) use durable::DurableOperator;
+pub(crate) use gaps::Gap;
 pub use graph_state::Graph;
 pub use input::{BatchInput, InputStream, StartInfo};
 pub use keyed_state::MapWithStateStream;

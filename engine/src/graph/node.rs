@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::eager::EagerPath;
+use super::gaps::Gaps;
 use crate::deliver::Commits;
 use crate::job::Executor;
 use crate::rdd::{Keep, Rdd, Shared};
@@ -21,11 +22,18 @@ pub(crate) struct Origin {
     pub(crate) zero: OnceLock<Time>,
     /// What the inputs' batches are made of.
     pub(crate) claims: Claims,
+    /// The batches that are not made.
+    pub(crate) gaps: Gaps,
     /// What the outputs with a sink have prepared.
     pub(crate) commits: Commits,
 }
 
 impl Origin {
+    /// The last batch that was made, or is, before the one at `time`.
+    pub(super) fn batch_before(&self, time: Time) -> Time {
+        self.gaps.before(time).unwrap_or(time - self.batch_interval)
+    }
+
     /// How many batches, one every `slide`, there are up to and including `time`.
     pub(crate) fn batches_until(&self, time: Time, slide: Duration) -> u32 {
         let zero = *self.zero.get().unwrap_or(&Time::default());

@@ -91,11 +91,12 @@ impl<R: Rdd, S: Sequential> Feed<R, S> {
 
     /// The step of the parent's batch at `time`; `None` before the first batch, and for times that are forgotten.
     pub(crate) fn step_at(&self, time: Time) -> Result<Option<Arc<Step<S>>>> {
-        let Some(zero) = self.node.info().origin.zero.get() else { return Ok(None) };
+        let origin = &self.node.info().origin;
+        let Some(zero) = origin.zero.get() else { return Ok(None) };
         let mut steps = self.steps();
         let mut next = steps.last.unwrap_or(*zero) + self.every();
         while next <= time {
-            if (self.wants)(next) {
+            if (self.wants)(next) && !origin.gaps.contains(next) {
                 let rdd = self.rdd_at(next, time)?;
                 steps.by_time.insert(next, self.sequence.push(next, (self.input)(rdd, next)));
             }

@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
+use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
 use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
 use crate::codec::{decode, encoded};
 use crate::fs::Fs;
@@ -38,6 +38,12 @@ impl Index {
                 let batch: BatchRecord = decode(payload)?;
                 self.batches.push_back((batch.clone(), id));
                 left.batches.push(batch);
+            }
+            kind::LATE_BATCH => {
+                let late: LateBatchRecord = decode(payload)?;
+                self.batches.push_back((late.batch.clone(), id));
+                left.gaps.push((late.after, late.batch.time));
+                left.batches.push(late.batch);
             }
             kind::DONE => {
                 left.done.insert(decode(payload)?);
@@ -76,6 +82,8 @@ struct InLog {
 pub(crate) struct Left {
     /// In the order of their times.
     pub(crate) batches: Vec<BatchRecord>,
+    /// The batches before and behind each gap.
+    pub(crate) gaps: Vec<(Time, Time)>,
     pub(crate) done: BTreeSet<DoneRecord>,
     /// Also those that were committed later, and are done.
     pub(crate) prepared: BTreeMap<DoneRecord, PreparedRecord>,
@@ -103,12 +111,16 @@ impl BatchLog {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what a batch is made of; the ticket to [wait](Self::wait) with.
-    pub(crate) fn batch(&self, batch: BatchRecord) -> Result<RecordId> {
-        let record = encoded(&batch)?;
+    /// Writes what a batch is made of, and the batch before it if there is a gap between the two; the ticket to
+    /// [wait](Self::wait) with.
+    pub(crate) fn batch(&self, batch: BatchRecord, after: Option<Time>) -> Result<RecordId> {
+        let (kind, record) = match after {
+            None => (kind::BATCH, encoded(&batch)?),
+            Some(after) => (kind::LATE_BATCH, encoded(&LateBatchRecord { after, batch: batch.clone() })?),
+        };
         // Known before it is written, by an id that is not behind its own: the log is not shortened beyond it.
         self.index().batches.push_back((batch, self.log.next()));
-        let id = self.log.append_now(kind::BATCH, record)?;
+        let id = self.log.append_now(kind, record)?;
         if let Some((_, known)) = self.index().batches.back_mut() {
             *known = id;
         }

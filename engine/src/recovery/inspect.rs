@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::generations::Generations;
 use super::manifest::Manifest;
-use super::records::{BatchRecord, DoneRecord, PreparedRecord, SegmentHeader, kind};
+use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
 use crate::codec::decode;
 use crate::fs::Fs;
 use crate::wal::{self, VerifyReport};
@@ -114,6 +114,16 @@ pub fn dump(fs: &dyn Fs, dir: &Path, mut visit: impl FnMut(u64, u32, String)) ->
     })
 }
 
+fn words_of_batch(batch: &BatchRecord) -> String {
+    let blocks =
+        batch.blocks.iter().map(|b| format!(", segments {}..{} of stream {}", b.from, b.to, b.stream));
+    let claims = batch
+        .claims
+        .iter()
+        .map(|c| format!(", {} bytes of stream {} for {}", c.claim.len(), c.stream, c.time));
+    format!("batch {}{}", batch.time, blocks.chain(claims).collect::<String>())
+}
+
 /// What a record says.
 fn words(of: u8, mut payload: &[u8]) -> String {
     let bytes = &mut payload;
@@ -124,17 +134,9 @@ fn words(of: u8, mut payload: &[u8]) -> String {
                 mark.map(|mark| format!(", {:?} up to {}", mark.source, mark.number)).unwrap_or_default();
             format!("segment {number} of stream {stream}: {records} record(s), received at {block}{mark}")
         }),
-        kind::BATCH => decode::<BatchRecord>(bytes).map(|batch| {
-            let blocks = batch
-                .blocks
-                .iter()
-                .map(|b| format!(", segments {}..{} of stream {}", b.from, b.to, b.stream));
-            let claims = batch
-                .claims
-                .iter()
-                .map(|c| format!(", {} bytes of stream {} for {}", c.claim.len(), c.stream, c.time));
-            format!("batch {}{}", batch.time, blocks.chain(claims).collect::<String>())
-        }),
+        kind::BATCH => decode::<BatchRecord>(bytes).map(|batch| words_of_batch(&batch)),
+        kind::LATE_BATCH => decode::<LateBatchRecord>(bytes)
+            .map(|late| format!("{}, the next after {}", words_of_batch(&late.batch), late.after)),
         kind::DONE => decode::<DoneRecord>(bytes)
             .map(|done| format!("output {} of batch {} is done", done.output, done.time)),
         kind::PREPARED => decode::<PreparedRecord>(bytes).map(|prepared| {

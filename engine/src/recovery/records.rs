@@ -31,6 +31,14 @@ pub(crate) struct BatchRecord {
     pub(crate) blocks: Vec<Blocks>,
 }
 
+/// A batch that has what earlier ones would have had, which were missed and are not made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LateBatchRecord {
+    /// The last batch before those.
+    pub(crate) after: Time,
+    pub(crate) batch: BatchRecord,
+}
+
 /// An output operation has done a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct DoneRecord {
@@ -86,4 +94,6 @@ pub(crate) mod kind {
     pub(crate) const DONE: u8 = 3;
     /// A [`PreparedRecord`](super::PreparedRecord).
     pub(crate) const PREPARED: u8 = 4;
+    /// A [`LateBatchRecord`](super::LateBatchRecord).
+    pub(crate) const LATE_BATCH: u8 = 5;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::test_input::Shelf;
 use super::{Collected, TestInput};
 use crate::clock::{Clock, ManualClock};
-use crate::config::{Config, Master};
+use crate::config::{Config, Master, Place};
 use crate::context::{ContextState, Scheduler, StreamingContext};
 use crate::fs::Fs;
 use crate::graph::DStream;
@@ -37,7 +37,10 @@ impl TestContext {
     /// # Errors
     /// When a setting is out of range.
     pub fn with_config(config: Config, start: Time) -> Result<Self> {
-        let mut config = config.pin_receivers(false);
+        let mut config = config;
+        if config.place("receiver.pin") == &Place::Default {
+            config = config.pin_receivers(false);
+        }
         if config.master == Master::AllCores {
             config = config.master(Master::Local(2));
         }
@@ -128,8 +131,13 @@ impl TestContext {
         Ok(())
     }
 
+    /// The scheduler; of a context that was stopped, what stopped it.
     fn scheduler(&self) -> Result<Arc<Scheduler>> {
-        self.context.scheduler().ok_or_else(|| Error::State("the context was stopped".to_owned()))
+        if let Some(scheduler) = self.context.scheduler() {
+            return Ok(scheduler);
+        }
+        self.context.await_termination_or_timeout(Duration::ZERO)?;
+        Err(Error::State("the context was stopped".to_owned()))
     }
 
     /// Waits until so many batches are complete.

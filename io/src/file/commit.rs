@@ -4,29 +4,25 @@
 //! fail and be tried again. A reader must never see half of it, and a batch that is run again after a
 //! crash must not leave its results twice. So:
 //!
-//! 1. [`OutputFolder::begin`] makes the folder out of sight, as `.NAME.tmp/PID-N` beside its later name, after it
+//! 1. [`OutputFolder::begin`] makes the folder out of sight, as `.NAME.tmp` beside its later name, after it
 //!    has cleared away what an earlier attempt left. Names with a leading dot are no input to directory
 //!    sources. All remains of a batch have names known beforehand, so nothing must be searched for among
 //!    the thousands of folders that a day of batches makes.
 //! 2. Each task asks for the [`PartWriter`] of its partition and calls [`PartWriter::finish`], which puts the
-//!    part on the disk. A partition that is tried again gets a new file in place of the old.
-//! 3. [`OutputFolder::commit`] adds the empty file `_SUCCESS` and renames the folder to its name.
+//!    part on the disk, and only then under its name. A partition that is tried again takes the place of the old.
+//! 3. [`OutputFolder::commit`] adds the empty file `_SUCCESS` and renames the folder to its name. It may be called
+//!    again, also by another process: what was done stays as it is, and what is left is done.
 //!
 //! A batch that is run again replaces the folder: the old one is renamed to `.NAME.old`, the new one takes its
 //! place, the old one is deleted. **Between the two renames the name does not exist**, for some
 //! microseconds; a reader that falls into them finds nothing, never a mixture. After a crash there, the
-//! next `begin` puts the old folder back, and to run the batch again, as recovery does, completes it.
-//!
-//! The last attempt wins: `begin` deletes the folder of an attempt that is still running, which then
-//! fails. An attempt that is dropped without a commit leaves nothing.
+//! next `commit` completes it, or the next `begin` puts the old folder back.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const BUFFER_BYTES: usize = 128 * 1024;
 const NOTHING_CHANGED: &str =
@@ -46,7 +42,7 @@ const NOTHING_CHANGED: &str =
 /// part.finish()?;
 /// assert!(!path.exists());
 ///
-/// folder.commit()?;
+/// OutputFolder::begun(&path)?.commit(1)?;
 /// assert_eq!(std::fs::read_to_string(path.join("part-00000"))?, "(mill,1)\n");
 /// assert!(path.join("_SUCCESS").exists());
 /// # Ok::<(), std::io::Error>(())
@@ -54,35 +50,36 @@ const NOTHING_CHANGED: &str =
 #[derive(Debug)]
 pub struct OutputFolder {
     path: PathBuf,
-    attempts: PathBuf,
     temporary: PathBuf,
-    parts: Mutex<BTreeMap<usize, Part>>,
-}
-
-/// The newest attempt at a part file.
-#[derive(Debug, Default)]
-struct Part {
-    attempt: u64,
-    finished: bool,
 }
 
 impl OutputFolder {
-    /// Begins the folder that [`commit`](Self::commit) will make visible at `path`. Parent folders are created.
+    /// Begins the folder that [`commit`](Self::commit) will make visible at `path`, in place of one that was begun before. Parent
+    /// folders are created.
     ///
     /// # Errors
     /// If `path` is a file, or its parent folder cannot be written.
     pub fn begin(path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
+        let folder = OutputFolder::begun(path)?;
+        let OutputFolder { path, temporary } = &folder;
+        refuse_file(path)?;
+        create_folders(parent(path))?;
+        clear_remains(path, temporary)
+            .map_err(|error| failed("clear away the remains of an earlier", path, &error, NOTHING_CHANGED))?;
+        fs::create_dir(temporary)
+            .and_then(|()| sync_folder(parent(path)))
+            .map_err(|error| failed("create", temporary, &error, NOTHING_CHANGED))?;
+        Ok(folder)
+    }
+
+    /// The folder that was begun for `path`, perhaps by another process. Nothing is looked at.
+    ///
+    /// # Errors
+    /// If `path` does not end in a name.
+    pub fn begun(path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
         let path = path.into();
-        refuse_file(&path)?;
-        create_folders(parent(&path))?;
-        let attempts = hidden_sibling(&path, "tmp")?;
-        clear_remains(&path, &attempts).map_err(|error| {
-            failed("clear away the remains of an earlier", &path, &error, NOTHING_CHANGED)
-        })?;
-        let temporary = new_attempt(&attempts);
-        fs::create_dir_all(&temporary)
-            .map_err(|error| failed("create", &temporary, &error, NOTHING_CHANGED))?;
-        Ok(OutputFolder { path, attempts, temporary, parts: Mutex::default() })
+        let temporary = hidden_sibling(&path, "tmp")?;
+        Ok(OutputFolder { path, temporary })
     }
 
     /// The writer of a partition's part file, `part-00000` and so on, empty even if the partition has been
@@ -90,64 +87,73 @@ impl OutputFolder {
     ///
     /// # Errors
     /// If the file cannot be created.
-    pub fn writer(&self, partition: usize) -> io::Result<PartWriter<'_>> {
-        let path = self.temporary.join(format!("part-{partition:05}"));
-        let mut parts = self.parts();
-        let part = parts.entry(partition).or_default();
-        *part = Part { attempt: part.attempt + 1, finished: false };
-        // A new file, not the old one truncated: a writer left over from an earlier attempt cannot reach it.
-        let file = remove_if_there(fs::remove_file(&path)).and_then(|()| File::create_new(&path));
-        let file = file.map_err(|error| failed("create", &path, &error, NOTHING_CHANGED))?;
-        let buffer = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(PartWriter { folder: self, partition, attempt: part.attempt, path, buffer })
+    pub fn writer(&self, partition: usize) -> io::Result<PartWriter> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let path = self.part(partition);
+        let attempt = NEXT.fetch_add(1, Ordering::Relaxed);
+        let hidden = hidden_sibling(&path, &format!("{}-{attempt}", std::process::id()))?;
+        let file =
+            File::create_new(&hidden).map_err(|error| failed("create", &hidden, &error, NOTHING_CHANGED))?;
+        Ok(PartWriter { path, hidden, buffer: Some(BufWriter::with_capacity(BUFFER_BYTES, file)) })
     }
 
-    /// Makes the folder visible, in place of one that may be there already, and durable.
+    fn part(&self, partition: usize) -> PathBuf {
+        self.temporary.join(format!("part-{partition:05}"))
+    }
+
+    /// Makes the folder, with the parts of so many partitions, visible, in place of one that may be there already, and durable. A
+    /// folder that is there already since an earlier call stays.
     ///
     /// # Errors
-    /// If a part was begun and not finished, or the file system refuses. The old folder, if any, is then
-    /// still or again in its place, but for two errors that say so: it could not be put back and is hidden
-    /// until the next attempt, or the new folder is visible but its parent could not be synced.
-    pub fn commit(self) -> io::Result<()> {
-        self.refuse_unfinished()?;
+    /// If a part is missing, or the file system refuses. The old folder, if any, is then still or again in its place, but for
+    /// two errors that say so: it could not be put back and is hidden until the next attempt, or the new folder is visible but its
+    /// parent could not be synced.
+    pub fn commit(&self, parts: usize) -> io::Result<()> {
+        if !self.temporary.is_dir() && self.path.join("_SUCCESS").is_file() {
+            return self.durable();
+        }
+        self.refuse_unfinished(parts)?;
         refuse_file(&self.path)?;
         let success = self.temporary.join("_SUCCESS");
-        File::create_new(&success)
+        File::create(&success)
             .and_then(|file| file.sync_all())
             .and_then(|()| sync_folder(&self.temporary))
             .map_err(|error| failed("write", &success, &error, NOTHING_CHANGED))?;
-        let replaced = self.rename_into_place()?;
+        self.rename_into_place()?;
+        self.durable()
+    }
+
+    /// The folder is in its place: has it stay there, and deletes the one that it has replaced.
+    fn durable(&self) -> io::Result<()> {
         sync_folder(parent(&self.path)).map_err(|error| {
             let remedy =
                 "the output is visible but may not survive a crash of the machine: run the batch again";
             failed("sync the parent folder of", &self.path, &error, remedy)
         })?;
-        if let Some(old) = replaced {
-            delete_replaced(&old, &self.attempts).unwrap_or_else(|error| warn_of_remains(&old, &error));
-        }
+        delete_replaced(&self.path).unwrap_or_else(|error| warn_of_remains(&self.path, &error));
         Ok(())
     }
 
-    /// Gives the folder up; what is at its path stays as it is. Dropping it does the same, without the report.
+    /// Gives the folder up; what is at its path stays as it is.
     ///
     /// # Errors
     /// If the temporary folder cannot be deleted.
-    pub fn abort(self) -> io::Result<()> {
+    pub fn abort(&self) -> io::Result<()> {
         remove_if_there(fs::remove_dir_all(&self.temporary)).map_err(|error| {
             failed("delete", &self.temporary, &error, "it is not read as output: delete it by hand")
         })
     }
 
-    /// Renames the old folder aside, if there is one, and the new one to its path; gives the old one's new path.
-    fn rename_into_place(&self) -> io::Result<Option<PathBuf>> {
+    /// Renames the old folder aside, if there is one, and the new one to its path.
+    fn rename_into_place(&self) -> io::Result<()> {
         let aside = hidden_sibling(&self.path, "old")?;
-        let replaced = match fs::rename(&self.path, &aside) {
-            Ok(()) => Some(aside),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
+        let is_replaced = match fs::rename(&self.path, &aside) {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(failed("replace", &self.path, &error, NOTHING_CHANGED)),
         };
-        let Err(error) = fs::rename(&self.temporary, &self.path) else { return Ok(replaced) };
-        if let Some(aside) = replaced {
+        let Err(error) = fs::rename(&self.temporary, &self.path) else { return Ok(()) };
+        if is_replaced {
             fs::rename(&aside, &self.path).map_err(|error| {
                 let remedy =
                     format!("the output before this batch is in {}: run the batch again", aside.display());
@@ -157,76 +163,80 @@ impl OutputFolder {
         Err(failed("make visible", &self.path, &error, NOTHING_CHANGED))
     }
 
-    fn refuse_unfinished(&self) -> io::Result<()> {
-        let parts = self.parts();
-        let Some(partition) = parts.iter().find_map(|(at, part)| (!part.finished).then_some(at)) else {
+    fn refuse_unfinished(&self, parts: usize) -> io::Result<()> {
+        let Some(missing) = (0..parts).find(|partition| !self.part(*partition).is_file()) else {
             return Ok(());
         };
         let path = self.path.display();
         Err(io::Error::other(format!(
-            "cannot commit {path}: partition {partition} was begun and not finished, so its part file may lack records; \
-             {NOTHING_CHANGED}"
+            "cannot commit {path}: the part file of partition {missing} was not finished, or is gone from {}; {NOTHING_CHANGED}",
+            self.temporary.display()
         )))
-    }
-
-    fn parts(&self) -> MutexGuard<'_, BTreeMap<usize, Part>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for OutputFolder {
-    fn drop(&mut self) {
-        remove_if_there(fs::remove_dir_all(&self.temporary))
-            .unwrap_or_else(|error| warn_of_remains(&self.temporary, &error));
-        // Fails, as it should, while another attempt has its folder there.
-        let _ = fs::remove_dir(&self.attempts);
     }
 }
 
 /// Writes one part file of an [`OutputFolder`], buffered.
 ///
-/// Dropped without [`finish`](Self::finish), it is a failed attempt: the folder cannot be committed until the
+/// Dropped without [`finish`](Self::finish), it is a failed attempt, and leaves nothing: the folder cannot be committed until the
 /// partition is tried again.
 #[derive(Debug)]
-pub struct PartWriter<'a> {
-    folder: &'a OutputFolder,
-    partition: usize,
-    attempt: u64,
+pub struct PartWriter {
     path: PathBuf,
-    buffer: BufWriter<File>,
+    hidden: PathBuf,
+    /// None when it is finished.
+    buffer: Option<BufWriter<File>>,
 }
 
-impl PartWriter<'_> {
-    /// Writes out what is buffered and waits until the file is on the disk.
+impl PartWriter {
+    /// Writes out what is buffered, waits until it is on the disk, and gives the file its name; the bytes that it has.
     ///
     /// # Errors
-    /// If that fails, or if the partition has been begun again since.
-    pub fn finish(self) -> io::Result<()> {
-        let PartWriter { folder, partition, attempt, path, buffer } = self;
-        buffer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| part_failed(&path, &error))?;
-        match folder.parts().get_mut(&partition) {
-            Some(part) if part.attempt == attempt => part.finished = true,
-            _ => return Err(part_failed(&path, &io::Error::other("a later attempt has replaced this one"))),
+    /// If that fails.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.try_finish().map_err(|error| part_failed(&self.path, &error))
+    }
+
+    fn try_finish(&mut self) -> io::Result<u64> {
+        let Some(mut buffer) = self.buffer.take() else { return Ok(0) };
+        let bytes = buffer.flush().and_then(|()| buffer.get_ref().sync_all());
+        let bytes = bytes.and_then(|()| Ok(buffer.get_ref().metadata()?.len()));
+        let renamed = bytes.and_then(|bytes| fs::rename(&self.hidden, &self.path).map(|()| bytes));
+        if renamed.is_err() {
+            self.buffer = Some(buffer);
         }
-        Ok(())
+        sync_folder(parent(&self.path)).and(renamed)
+    }
+
+    fn buffer(&mut self) -> io::Result<&mut BufWriter<File>> {
+        self.buffer.as_mut().ok_or_else(|| io::Error::other("the part is finished"))
     }
 }
 
-impl Write for PartWriter<'_> {
+impl Write for PartWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.write(bytes).map_err(|error| part_failed(&self.path, &error))
+        let written = self.buffer().and_then(|buffer| buffer.write(bytes));
+        written.map_err(|error| part_failed(&self.path, &error))
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.write_all(bytes).map_err(|error| part_failed(&self.path, &error))
+        let written = self.buffer().and_then(|buffer| buffer.write_all(bytes));
+        written.map_err(|error| part_failed(&self.path, &error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.buffer.flush().map_err(|error| part_failed(&self.path, &error))
+        let flushed = self.buffer().and_then(BufWriter::flush);
+        flushed.map_err(|error| part_failed(&self.path, &error))
+    }
+}
+
+impl Drop for PartWriter {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            // What is buffered is of no use to anybody.
+            drop(buffer.into_parts());
+            remove_if_there(fs::remove_file(&self.hidden))
+                .unwrap_or_else(|error| warn_of_remains(&self.hidden, &error));
+        }
     }
 }
 
@@ -299,39 +309,31 @@ fn hidden_sibling(path: &Path, kind: &str) -> io::Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// A path for a folder in `attempts` that this process has not used before.
-fn new_attempt(attempts: &Path) -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    attempts.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
-}
-
 /// Puts back a folder that a crash left aside, and deletes everything else that attempts at `path` left.
-fn clear_remains(path: &Path, attempts: &Path) -> io::Result<()> {
-    let replaced = hidden_sibling(path, "old")?;
-    if replaced.exists() {
-        match path.exists() {
-            true => delete_replaced(&replaced, attempts)?,
-            false => fs::rename(&replaced, path)?,
-        }
+fn clear_remains(path: &Path, temporary: &Path) -> io::Result<()> {
+    remove_if_there(fs::remove_dir_all(temporary))?;
+    if !path.exists() {
+        remove_if_there(fs::rename(hidden_sibling(path, "old")?, path))?;
     }
-    remove_if_there(fs::remove_dir_all(attempts))
+    delete_replaced(path)
 }
 
-/// Deletes a folder that was replaced. It is moved first, so that it is never put back half deleted.
-fn delete_replaced(replaced: &Path, attempts: &Path) -> io::Result<()> {
-    let doomed = new_attempt(attempts);
-    fs::create_dir_all(attempts)?;
-    fs::rename(replaced, &doomed)?;
-    fs::remove_dir_all(&doomed)
+/// Deletes the folder that the one at `path` has replaced, if there is one. It is moved first, so that it is never put back half
+/// deleted.
+fn delete_replaced(path: &Path) -> io::Result<()> {
+    let gone = hidden_sibling(path, "gone")?;
+    remove_if_there(fs::remove_dir_all(&gone))?;
+    remove_if_there(fs::rename(hidden_sibling(path, "old")?, &gone))?;
+    remove_if_there(fs::remove_dir_all(&gone))
 }
 
 fn remove_if_there(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// For folders that are in nobody's way: the next attempt at the same path will try again.
-fn warn_of_remains(folder: &Path, error: &io::Error) {
-    tracing::warn!(folder = %folder.display(), %error, "cannot delete a hidden folder; it only takes up space");
+/// For what is in nobody's way: the next attempt at the same path will try again.
+fn warn_of_remains(path: &Path, error: &io::Error) {
+    tracing::warn!(path = %path.display(), %error, "what is hidden beside it cannot be deleted; it only takes up space");
 }
 
 fn part_failed(path: &Path, error: &io::Error) -> io::Error {

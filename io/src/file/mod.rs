@@ -12,15 +12,16 @@ mod object_file;
 mod reader;
 mod sink;
 mod source;
+mod taken;
 mod text_file;
 
 pub use found::{FoundFile, SkippedFiles};
 pub use mended::MendedLines;
 pub use object_file::ObjectFiles;
 pub use reader::{BinaryReader, EachFile, FileReader, FixedRecords, ReadFile, TextReader, WholeFiles};
+pub use sink::BatchFolders;
 pub use source::is_visible;
 pub use text_file::{OnMissing, TextFiles};
 
 pub(crate) use object_file::{OBJECT_HEADER, encode as encode_object};
-pub(crate) use sink::BatchFiles;
 pub(crate) use source::DirectoryInput;

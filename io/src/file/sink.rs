@@ -1,90 +1,106 @@
+use std::fmt::{self, Display};
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 
-use millstream_engine::fs::is_disk_full;
-use millstream_engine::job::{Job, Stage, Task};
-use millstream_engine::rdd::{Flow, Rdd};
-use millstream_engine::{BoxError, Error, Time};
+use millstream_engine::deliver::{Guarantee, PartitionRecords, Sink};
+use millstream_engine::{BoxError, Time};
 
 use super::commit::{OutputFolder, batch_path};
 
-/// Writes each batch of a stream as a folder of its own, one part file per partition.
-#[derive(Clone, Debug)]
-pub(crate) struct BatchFiles {
+/// Writes each batch of a stream as a folder of its own, with a part file per partition: what [`Sinks`](crate::Sinks) saves to, as a
+/// [`Sink`] for whatever takes one.
+///
+/// ```
+/// use millstream_engine::testkit::TestContext;
+/// use millstream_io::file::BatchFolders;
+/// use std::time::Duration;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let prefix = dir.path().join("numbers").display().to_string();
+/// let test = TestContext::new(Duration::from_secs(1))?;
+/// test.input([vec![1, 2]], 1)?.save_to(BatchFolders::text(&prefix, "txt"));
+/// test.run(1)?;
+/// assert_eq!(std::fs::read_to_string(format!("{prefix}-1000.txt/part-00000"))?, "1\n2\n");
+/// # Ok::<(), millstream_engine::BoxError>(())
+/// ```
+pub struct BatchFolders<T> {
     prefix: String,
     suffix: String,
     /// What every part file begins with.
     header: &'static [u8],
+    encode: Box<Encode<T>>,
 }
 
-impl BatchFiles {
-    pub(crate) fn new(prefix: &str, suffix: &str, header: &'static [u8]) -> Self {
-        BatchFiles { prefix: prefix.to_owned(), suffix: suffix.to_owned(), header }
-    }
+/// Appends a record to the buffer.
+type Encode<T> = dyn Fn(&T, &mut Vec<u8>) -> io::Result<()> + Send + Sync;
 
-    /// Writes the batch at `time`, in place of what an earlier run of it wrote. `encode` appends a record to the buffer.
-    ///
-    /// # Errors
-    /// When a partition cannot be computed or written; of a full disk one that [says so](Error::is_disk_full).
-    pub(crate) fn save<R: Rdd>(
-        &self,
-        job: &Job,
-        rdd: &R,
-        time: Time,
-        encode: impl Fn(&R::Item, &mut Vec<u8>) -> io::Result<()> + Sync,
-    ) -> Result<(), BoxError> {
-        let saved = self.try_save(job, rdd, time, encode);
-        saved.map_err(|error| Error::of_output(error, || format!("batch {time}, {}", job.name())))
+impl<T: Display> BatchFolders<T> {
+    /// The batch at time T becomes the folder `prefix-T.suffix`, with a line of text for each record.
+    pub fn text(prefix: &str, suffix: &str) -> Self {
+        BatchFolders::new(prefix, suffix, b"", |record, line| writeln!(line, "{record}"))
     }
+}
 
-    fn try_save<R: Rdd>(
-        &self,
-        job: &Job,
-        rdd: &R,
-        time: Time,
-        encode: impl Fn(&R::Item, &mut Vec<u8>) -> io::Result<()> + Sync,
-    ) -> Result<(), BoxError> {
-        rdd.prepare(job)?;
-        let full = Mutex::new(None);
-        let folder = OutputFolder::begin(batch_path(&self.prefix, &self.suffix, time.as_millis()))?;
-        let stage = Stage { name: "save", partitions: rdd.num_partitions(), weight: rdd.weight() };
-        rdd.executor().run(job, stage, |task| {
-            match self.write_part(&folder, rdd, task, &encode) {
-                // To try the task again at once is of no use.
-                Err(error) if is_disk_full(&error) => {
-                    *full.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                }
-                Err(error) => _ = task.fail(error.to_string()),
-                Ok(()) => {}
-            }
-        })?;
-        if let Some(error) = full.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error.into());
+impl<T> BatchFolders<T> {
+    pub(crate) fn new(
+        prefix: &str,
+        suffix: &str,
+        header: &'static [u8],
+        encode: impl Fn(&T, &mut Vec<u8>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        BatchFolders {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+            header,
+            encode: Box::new(encode),
         }
-        folder.commit()?;
-        Ok(())
     }
 
-    fn write_part<R: Rdd>(
+    fn path(&self, batch: Time) -> PathBuf {
+        batch_path(&self.prefix, &self.suffix, batch.as_millis())
+    }
+}
+
+impl<T> fmt::Debug for BatchFolders<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchFolders({})", batch_path(&self.prefix, &self.suffix, 0).display())
+    }
+}
+
+impl<T: 'static> Sink<T> for BatchFolders<T> {
+    /// The bytes of the part file.
+    type Staged = u64;
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    fn begin(&self, batch: Time) -> Result<(), BoxError> {
+        Ok(OutputFolder::begin(self.path(batch)).map(drop)?)
+    }
+
+    fn prepare(
         &self,
-        folder: &OutputFolder,
-        rdd: &R,
-        task: &Task,
-        encode: &impl Fn(&R::Item, &mut Vec<u8>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut part = folder.writer(task.partition())?;
+        batch: Time,
+        partition: usize,
+        records: PartitionRecords<'_, T>,
+    ) -> Result<u64, BoxError> {
+        let mut part = OutputFolder::begun(self.path(batch))?.writer(partition)?;
         part.write_all(self.header)?;
-        let mut record = Vec::new();
-        let mut outcome = Ok(());
-        let flow = rdd.compute(task.partition(), task, |item| {
-            record.clear();
-            outcome = encode(&item, &mut record).and_then(|()| part.write_all(&record));
-            if outcome.is_ok() { Flow::Continue(()) } else { Flow::Break(()) }
-        });
-        outcome?;
-        match flow {
-            Flow::Continue(()) => part.finish(),
-            Flow::Break(()) => Ok(()), // the task has failed, and says why
-        }
+        let mut bytes = Vec::new();
+        records.for_each(|record| {
+            bytes.clear();
+            (self.encode)(&record, &mut bytes)?;
+            Ok(part.write_all(&bytes)?)
+        })?;
+        Ok(part.finish()?)
+    }
+
+    fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
+        Ok(OutputFolder::begun(self.path(batch))?.commit(staged.len())?)
+    }
+
+    fn abort(&self, batch: Time, _staged: &[u64]) -> Result<(), BoxError> {
+        Ok(OutputFolder::begun(self.path(batch))?.abort()?)
     }
 }

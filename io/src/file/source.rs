@@ -11,15 +11,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::glob::DirectoryPattern;
+use super::taken::Taken;
 use super::{FileReader, FoundFile, SkippedFiles};
 
 /// New files of a directory, by Spark's rules: file f is in batch T if the filter lets it through,
-/// `max(threshold, T - remember) < mtime <= T`, and no batch that is remembered has taken it.
+/// `max(threshold, T - remember) < mtime <= T`, and no batch that is remembered has taken it. Where batches before T were missed and
+/// are not made, it is by as much longer ago.
 pub(crate) struct DirectoryInput<P, R> {
     directory: DirectoryPattern,
     filter: P,
     reader: R,
     skipped: SkippedFiles,
+    batch_interval: Duration,
     remember: Duration,
     state: Mutex<State>,
 }
@@ -27,8 +30,7 @@ pub(crate) struct DirectoryInput<P, R> {
 struct State {
     /// Older files are not the stream's.
     threshold: Time,
-    /// What each remembered batch took.
-    taken: BTreeMap<Time, Vec<FoundFile>>,
+    taken: Taken,
     /// Why the directory could not be listed, the last time.
     problem: Option<String>,
 }
@@ -54,10 +56,11 @@ where
             filter,
             reader,
             skipped: SkippedFiles::shown(context, &directory.display().to_string()),
+            batch_interval: config.batch_interval,
             remember: config.batch_interval * batches_to_remember(config.min_remember, config.batch_interval),
             state: Mutex::new(State {
                 threshold: if new_files_only { context.clock().now() } else { Time::default() },
-                taken: BTreeMap::new(),
+                taken: Taken::default(),
                 problem: None,
             }),
         }
@@ -67,15 +70,15 @@ where
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The files of the batch at `time`, the oldest first, and what was wrong with the directory.
-    fn find(&self, time: Time) -> (Vec<FoundFile>, Option<String>) {
+    /// The files of a batch, the oldest first, and what was wrong with the directory.
+    fn find(&self, batch: &BatchInput<'_>) -> (Vec<FoundFile>, Option<String>) {
         let directories = match self.directory.directories() {
             Ok(directories) => directories,
             Err(error) => return (Vec::new(), Some(error.to_string())),
         };
         let (mut files, mut problem) = (Vec::new(), None);
         for directory in directories {
-            if let Err(error) = self.list(&directory, time, &mut files) {
+            if let Err(error) = self.list(&directory, batch, &mut files) {
                 problem = Some(format!("{}: {error}", directory.display()));
             }
         }
@@ -83,29 +86,26 @@ where
         (files, problem)
     }
 
-    fn list(&self, directory: &Path, time: Time, files: &mut Vec<FoundFile>) -> io::Result<()> {
-        let oldest = self.state().threshold.max(time - self.remember);
+    fn list(&self, directory: &Path, batch: &BatchInput<'_>, files: &mut Vec<FoundFile>) -> io::Result<()> {
+        let time = batch.time();
+        let oldest = self.state().threshold.max(batch.previous() + self.batch_interval - self.remember);
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             if !(self.filter)(&path) {
                 continue;
             }
             let Some(file) = look_at(&path)? else { continue };
-            if oldest < file.modified && file.modified <= time && !self.was_taken(&path, time) {
+            if oldest < file.modified && file.modified <= time && !self.state().taken.was_taken(&path, time) {
                 files.push(file);
             }
         }
         Ok(())
     }
 
-    fn was_taken(&self, path: &Path, time: Time) -> bool {
-        self.state().taken.range(..time).flat_map(|(_, taken)| taken).any(|taken| *taken.path == *path)
-    }
-
     /// Remembers what the batch took, and forgets what the rule on age excludes by itself.
     fn take(&self, time: Time, files: &[FoundFile]) {
         let mut state = self.state();
-        state.taken = state.taken.split_off(&(time - self.remember));
+        state.taken.forget_before(time - self.remember);
         if !files.is_empty() {
             state.taken.insert(time, files.to_vec());
         }
@@ -144,7 +144,7 @@ where
     type Rdd = R::Rdd;
 
     fn compute(&self, batch: &BatchInput<'_>) -> Result<Option<R::Rdd>> {
-        let (files, problem) = self.find(batch.time());
+        let (files, problem) = self.find(batch);
         let rdd = self.read(batch, &files, problem)?;
         self.take(batch.time(), &files);
         Ok(Some(rdd))
@@ -155,17 +155,19 @@ where
     }
 
     fn claim(&self, time: Time) -> Result<Option<Vec<u8>>> {
-        encode(self.state().taken.get(&time).unwrap_or(&Vec::new())).map(Some)
+        encode(self.state().taken.of(time)).map(Some)
     }
 
     fn position(&self, time: Time) -> Result<Vec<u8>> {
         let state = self.state();
-        encode(&(state.threshold, state.taken.range(..=time).collect::<BTreeMap<_, _>>()))
+        encode(&(state.threshold, state.taken.until(time)))
     }
 
     fn restore(&self, position: &[u8], claims: &[(Time, Vec<u8>)]) -> Result<()> {
         let mut state = self.state();
-        (state.threshold, state.taken) = decode(position)?;
+        let (threshold, taken): (_, BTreeMap<_, _>) = decode(position)?;
+        state.threshold = threshold;
+        taken.into_iter().for_each(|(time, files)| state.taken.insert(time, files));
         for (time, claim) in claims {
             state.taken.insert(*time, decode(claim)?);
         }
@@ -173,7 +175,7 @@ where
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     postcard::to_allocvec(value).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
 }
 

@@ -26,7 +26,7 @@ fn output() -> (TempDir, PathBuf) {
 fn committed(path: &Path, text: &str) {
     let folder = OutputFolder::begin(path).unwrap();
     write_part(&folder, 0, text);
-    folder.commit().unwrap();
+    folder.commit(1).unwrap();
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_folder_appears_whole_at_commit() {
     write_part(&folder, 100_000, "b\n");
     assert_eq!(names(parent.path()), [".counts-1000.tmp"]);
 
-    folder.commit().unwrap();
+    folder.commit(1).unwrap();
     assert_eq!(names(parent.path()), ["counts-1000"]);
     assert_eq!(names(&path), ["_SUCCESS", "part-00000", "part-100000"]);
     assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "a\n");
@@ -47,7 +47,7 @@ fn a_folder_appears_whole_at_commit() {
 #[test]
 fn an_empty_batch_is_a_folder_too() {
     let (_parent, path) = output();
-    OutputFolder::begin(&path).unwrap().commit().unwrap();
+    OutputFolder::begin(&path).unwrap().commit(0).unwrap();
     assert_eq!(names(&path), ["_SUCCESS"]);
 }
 
@@ -60,15 +60,44 @@ fn parent_folders_are_created() {
 }
 
 #[test]
-fn abort_and_drop_leave_nothing() {
+fn an_abort_leaves_nothing() {
     let (parent, path) = output();
     let folder = OutputFolder::begin(&path).unwrap();
     write_part(&folder, 0, "a\n");
     folder.abort().unwrap();
     assert!(names(parent.path()).is_empty());
+    folder.abort().unwrap();
+}
 
-    write_part(&OutputFolder::begin(&path).unwrap(), 0, "a\n");
-    assert!(names(parent.path()).is_empty());
+#[test]
+fn a_commit_may_come_again_from_another_process() {
+    let (parent, path) = output();
+    committed(&path, "old\n");
+    write_part(&OutputFolder::begin(&path).unwrap(), 0, "new\n");
+    for _ in 0..2 {
+        OutputFolder::begun(&path).unwrap().commit(1).unwrap();
+        assert_eq!(names(parent.path()), ["counts-1000"]);
+        assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "new\n");
+    }
+}
+
+/// A crash may be anywhere: after the first rename, after the second, while the old folder is deleted.
+#[test]
+fn a_commit_completes_one_that_was_cut_off() {
+    let hidden = |path: &Path, kind| hidden_sibling(path, kind).unwrap();
+    for (at, (old, is_renamed)) in [("old", false), ("old", true), ("gone", true)].into_iter().enumerate() {
+        let (parent, path) = output();
+        committed(&path, "old\n");
+        write_part(&OutputFolder::begin(&path).unwrap(), 0, "new\n");
+        fs::rename(&path, hidden(&path, old)).unwrap();
+        if is_renamed {
+            fs::write(hidden(&path, "tmp").join("_SUCCESS"), "").unwrap();
+            fs::rename(hidden(&path, "tmp"), &path).unwrap();
+        }
+        OutputFolder::begun(&path).unwrap().commit(1).unwrap();
+        assert_eq!(names(parent.path()), ["counts-1000"], "cut {at}");
+        assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "new\n", "cut {at}");
+    }
 }
 
 #[test]
@@ -88,7 +117,7 @@ fn a_repeated_batch_replaces_and_never_doubles() {
     let folder = OutputFolder::begin(&path).unwrap();
     write_part(&folder, 0, "old\n");
     write_part(&folder, 1, "old\n");
-    folder.commit().unwrap();
+    folder.commit(2).unwrap();
 
     committed(&path, "new\n");
     assert_eq!(names(parent.path()), ["counts-1000"]);
@@ -106,7 +135,7 @@ fn threads_write_their_parts_at_once() {
             scope.spawn(move || write_part(folder, partition, &format!("{partition}\n").repeat(50_000)));
         }
     });
-    folder.commit().unwrap();
+    folder.commit(8).unwrap();
     for partition in 0..8 {
         let text = fs::read_to_string(path.join(format!("part-{partition:05}"))).unwrap();
         assert!(text.lines().count() == 50_000 && text.lines().all(|line| line == partition.to_string()));
@@ -120,15 +149,12 @@ fn a_partition_tried_again_begins_from_nothing() {
     let mut first = folder.writer(0).unwrap();
     first.write_all(b"first, and long\n").unwrap();
     first.flush().unwrap();
-    let mut second = folder.writer(0).unwrap();
-    first.write_all(b"late\n").unwrap();
-    second.write_all(b"second\n").unwrap();
-
-    let error = first.finish().unwrap_err().to_string();
-    assert!(error.contains("a later attempt has replaced this one"), "{error}");
-    second.finish().unwrap();
-    folder.commit().unwrap();
-    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "second\n");
+    drop(first);
+    write_part(&folder, 0, "second\n");
+    write_part(&folder, 0, "third\n");
+    folder.commit(1).unwrap();
+    assert_eq!(names(&path), ["_SUCCESS", "part-00000"]);
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "third\n");
 }
 
 #[test]
@@ -136,10 +162,20 @@ fn an_unfinished_part_is_not_committed() {
     let (parent, path) = output();
     let folder = OutputFolder::begin(&path).unwrap();
     write_part(&folder, 0, "a\n");
-    folder.writer(7).unwrap().write_all(b"b\n").unwrap();
-    let error = folder.commit().unwrap_err().to_string();
-    assert!(error.contains("partition 7 was begun and not finished"), "{error}");
-    assert!(names(parent.path()).is_empty());
+    let mut part = folder.writer(1).unwrap();
+    part.write_all(b"b\n").unwrap();
+    let error = folder.commit(2).unwrap_err().to_string();
+    assert!(error.contains("the part file of partition 1 was not finished"), "{error}");
+    assert_eq!(part.finish().unwrap(), 2);
+    folder.commit(2).unwrap();
+    assert_eq!(names(parent.path()), ["counts-1000"]);
+}
+
+#[test]
+fn what_was_prepared_and_is_gone_is_told() {
+    let (_parent, path) = output();
+    let error = OutputFolder::begun(&path).unwrap().commit(1).unwrap_err().to_string();
+    assert!(error.contains("or is gone from") && error.contains(".counts-1000.tmp"), "{error}");
 }
 
 #[test]
@@ -149,11 +185,12 @@ fn remains_of_a_crash_are_cleared_away() {
     fs::create_dir_all(parent.path().join(".counts-1000.tmp/1-0")).unwrap();
     fs::write(parent.path().join(".counts-1000.tmp/1-0/part-00000"), "torn").unwrap();
     fs::create_dir(parent.path().join(".counts-1000.old")).unwrap();
+    fs::create_dir(parent.path().join(".counts-1000.gone")).unwrap();
     fs::create_dir(parent.path().join(".counts-1000.txt.tmp")).unwrap();
 
     let folder = OutputFolder::begin(&path).unwrap();
     assert_eq!(names(parent.path()), [".counts-1000.tmp", ".counts-1000.txt.tmp", "counts-1000"]);
-    folder.commit().unwrap();
+    folder.commit(0).unwrap();
     assert_eq!(names(parent.path()), [".counts-1000.txt.tmp", "counts-1000"]);
 }
 
@@ -165,23 +202,8 @@ fn a_crash_between_the_renames_is_undone() {
 
     let folder = OutputFolder::begin(&path).unwrap();
     assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "old\n");
-    drop(folder);
+    folder.abort().unwrap();
     assert_eq!(names(parent.path()), ["counts-1000"]);
-}
-
-#[test]
-fn the_last_attempt_wins() {
-    let (parent, path) = output();
-    let first = OutputFolder::begin(&path).unwrap();
-    write_part(&first, 0, "first\n");
-    let second = OutputFolder::begin(&path).unwrap();
-    write_part(&second, 0, "second\n");
-    assert!(first.writer(1).is_err());
-    assert!(first.commit().is_err());
-
-    second.commit().unwrap();
-    assert_eq!(names(parent.path()), ["counts-1000"]);
-    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "second\n");
 }
 
 #[test]
@@ -197,11 +219,11 @@ fn a_file_at_the_path_is_not_touched() {
 
 #[test]
 fn a_file_that_appears_at_the_path_is_not_touched() {
-    let (parent, path) = output();
+    let (_parent, path) = output();
     let folder = OutputFolder::begin(&path).unwrap();
     fs::write(&path, "precious").unwrap();
-    assert_eq!(folder.commit().unwrap_err().kind(), ErrorKind::AlreadyExists);
-    assert_eq!(names(parent.path()), ["counts-1000"]);
+    assert_eq!(folder.commit(0).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
 #[test]
@@ -212,7 +234,6 @@ fn a_failed_rename_puts_the_old_output_back() {
     fs::remove_dir_all(&folder.temporary).unwrap();
     let error = folder.rename_into_place().unwrap_err().to_string();
     assert!(error.starts_with("cannot make visible"), "{error}");
-    drop(folder);
     assert_eq!(names(parent.path()), ["counts-1000"]);
     assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "old\n");
 }
