@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::ExitStatus;
 
 use crate::support::{PATIENCE, Program, data, pages, run, serve, stderr, stdout};
 
@@ -244,13 +245,18 @@ fn malformed_withdrawals_and_sales_are_counted() {
 }
 
 #[test]
-fn counts_of_a_server_until_ctrl_c() {
+fn counts_of_a_server_until_the_program_is_told_to_end() {
+    counts_of_a_server(Program::interrupt);
+    counts_of_a_server(Program::terminate);
+}
+
+fn counts_of_a_server(end: fn(&mut Program) -> ExitStatus) {
     let (port, server) = serve("to be or not\nto be\n");
     let source = format!("tcp://127.0.0.1:{port}");
     let mut program = Program::start("stateful_word_count", &[&source, "--snapshot", "2"]);
     // The snapshot comes again after the batch with the words.
     program.wait_for(&["(be,2)", "(to,2)", "be: 2 in all", "to: 2 in all", "be: 2 in all"]);
-    assert!(program.interrupt().success());
+    assert!(end(&mut program).success());
     assert!(program.err.recv_timeout(PATIENCE).is_err(), "nothing to complain about");
     drop(server.join().unwrap());
 }

@@ -164,14 +164,24 @@ impl Program {
 
     /// Ctrl-C.
     pub(crate) fn ask_to_stop(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.signal("INT");
     }
 
     /// Ctrl-C, and the end of the program.
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         self.ask_to_stop();
         self.child.wait().unwrap()
+    }
+
+    /// What a service manager sends, and the end of the program.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.child.wait().unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 }
 

@@ -106,6 +106,43 @@ fn bytes_are_stored_as_lines() {
     assert_eq!(seen.all(), ["one", "two", "thr\u{fffd}ee", "four"]);
 }
 
+/// A receiver that tells which cores its thread may use.
+struct Pinned(mpsc::Sender<String>);
+
+impl Receiver for Pinned {
+    type Format = Lines;
+
+    fn on_start(&mut self, cx: &ReceiverContext<Lines>) -> Result<(), BoxError> {
+        self.0.send(cores_of_this_thread())?;
+        Ok(cx.store_bytes(b"a line\n")?)
+    }
+}
+
+fn cores_of_this_thread() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    cores.unwrap().trim().to_owned()
+}
+
+/// The cores of the receiver's thread.
+fn cores(config: Config) -> String {
+    let test = test_context(config);
+    let (sender, cores) = mpsc::channel();
+    test.collect(&test.receiver_stream(Pinned(sender)).unwrap());
+    test.start().unwrap();
+    cores.recv_timeout(BOUND).unwrap()
+}
+
+#[test]
+fn a_receiver_has_the_last_core_for_itself() {
+    let all = cores_of_this_thread();
+    assert_eq!(cores(config()), all);
+    match all.split([',', '-']).next_back() {
+        Some(last) if last != all => assert_eq!(cores(config().pin_receivers(true)), last),
+        _ => eprintln!("left out: this process may use one core, and none can be a receiver's"),
+    }
+}
+
 #[test]
 fn the_life_of_a_receiver() {
     let vector = vector(RECEIVER, "receiver life cycle");
