@@ -5,14 +5,16 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use millstream::clock::Clock;
+use millstream::fs::{Fs, SimFs};
 use millstream::graph::{BatchInput, StartInfo};
 use millstream::prelude::*;
 use millstream::rdd::Parallelized;
 use millstream::receive::{Receiver, ReceiverContext, Records};
-use millstream::testkit::TestContext;
+use millstream::testkit::{Collected, PowerCut, TestContext};
 use millstream::{ContextState, InputStream};
 
-use crate::support::{BOUND, config, eventually, hand, ms, test_context, within};
+use crate::support::{BOUND, HandEnd, config, eventually, hand, ms, test_context, within};
 
 /// An output operation that hangs until the returned sender is dropped.
 fn stall<R: Rdd>(stream: &DStream<R>) -> mpsc::Sender<()> {
@@ -49,6 +51,46 @@ fn a_graceful_stop_gives_up_at_its_bound() {
     let context = test.clone();
     within(Duration::from_secs(10), "the stop returns", move || context.stop(true)).unwrap();
     drop(release);
+}
+
+/// Counts what a receiver brings by a state whose function waits for `gate`; the batches of an earlier run go through it again.
+fn counted(disk: &SimFs, after: Time, gate: Arc<Mutex<()>>) -> (TestContext, HandEnd<u64>, Collected<u64>) {
+    let test = TestContext::with_config(config().max_pending_batches(1).graceful_stop_timeout(BOUND), after)
+        .unwrap();
+    let (receiver, end) = hand::<u64>();
+    let count = move |_: &u64, n: Option<u64>, state: &mut State<'_, u64>| {
+        drop(gate.lock().unwrap());
+        state.update(n.unwrap_or(0));
+        n.unwrap_or(0)
+    };
+    let pairs = test.receiver_stream(receiver).unwrap().map(|n| (n, n));
+    let seen = test.collect(pairs.map_with_state(StateSpec::function(count)).mapped());
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    (test, end, seen)
+}
+
+#[test]
+fn a_graceful_stop_while_it_catches_up_makes_all_that_is_left_and_all_that_has_come() {
+    let (disk, gate) = (SimFs::new(), Arc::new(Mutex::new(())));
+    let (test, end, _) = counted(&disk, Time::default(), Arc::clone(&gate));
+    test.start().unwrap();
+    let cx = end.started();
+    for batch in 1..=6 {
+        cx.store_block([batch]).unwrap();
+        test.run(1).unwrap();
+    }
+    let left = disk.crash(PowerCut::Kept);
+
+    let closed = gate.lock().unwrap();
+    let (test, end, seen) = counted(&left, test.clock().now(), Arc::clone(&gate));
+    test.start().unwrap();
+    end.started().store_block([7]).unwrap();
+    let context = test.clone();
+    let stop = std::thread::spawn(move || context.stop(true));
+    eventually("the stop has begun", || test.lifecycle() == ContextState::Stopped);
+    drop(closed);
+    stop.join().unwrap().unwrap();
+    assert!(seen.all().contains(&7), "{:?}", seen.timed());
 }
 
 /// A receiver whose source is never there.

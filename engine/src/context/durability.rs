@@ -99,6 +99,11 @@ impl Durability {
         self.repeated.contains(&time)
     }
 
+    /// True when batches of an earlier run are to be made again behind the one at `time`.
+    pub(super) fn is_to_repeat_after(&self, time: Time) -> bool {
+        self.repeated.last().is_some_and(|last| *last > time)
+    }
+
     /// True when an earlier run has done this output of the batch.
     pub(super) fn is_done(&self, time: Time, output: usize) -> bool {
         self.done.contains(&DoneRecord { time, output: output as u32 })

@@ -26,10 +26,14 @@ impl Generator {
         Generator { graph, scheduler, clock, durability }
     }
 
-    /// Makes the batch at `time`. While too many batches wait, it waits too: the receivers are slowed by their own limits.
-    pub(crate) fn generate(&self, time: Time) {
-        if self.graph.gaps().contains(time) || !self.scheduler.wait_for_room() {
-            return;
+    /// Makes the batch at `time`; false when no batch is wanted any more. While too many batches wait, it waits too: the receivers
+    /// are slowed by their own limits.
+    pub(crate) fn generate(&self, time: Time) -> bool {
+        if self.graph.gaps().contains(time) {
+            return true;
+        }
+        if !self.scheduler.wait_for_room() {
+            return false;
         }
         let ends = self.graph.is_finished();
         let mut info = BatchInfo::submitted(time, self.clock.now());
@@ -42,6 +46,7 @@ impl Generator {
         let jobs = self.durable(time, jobs);
         info.stream_id_to_input_info.extend(self.graph.infos().info(time));
         self.scheduler.submit(JobSet { time, jobs, info, ends, is_silent });
+        true
     }
 
     /// What is to be done with the batch: the outputs' jobs, the first of which does the upkeep.

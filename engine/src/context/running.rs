@@ -47,7 +47,7 @@ impl Running {
         let interval = graph.batch_interval();
         let timer = RecurringTimer::new(Arc::clone(clock), interval, "batches", move |time| {
             current::mark_engine_thread();
-            ticks.generate(time);
+            let _ = ticks.generate(time);
         });
         let running = Running { graph: Arc::clone(graph), scheduler, generator, timer, durability, before };
         match running.launch(&receivers, before + interval, bus, clock) {
@@ -82,7 +82,7 @@ impl Running {
         self.timer.start(first)
     }
 
-    /// Receivers stop and hand over what they have; one last batch takes it; all batches are processed; inputs stop.
+    /// Receivers stop and hand over what they have; a last batch takes it; all batches are processed; inputs stop.
     pub(super) fn stop(&self, graceful: bool) {
         let config = self.graph.executor().config();
         let receivers = self.graph.receivers();
@@ -94,8 +94,8 @@ impl Running {
         let end = Instant::now() + grace;
         self.scheduler.give_up_at(end);
         let last = self.timer.stop(true).unwrap_or(self.before);
-        if graceful && self.has_unallocated() {
-            self.generator.generate(last + self.graph.batch_interval());
+        if graceful {
+            self.make_what_is_left(last, end);
         }
         let all_complete = self.scheduler.stop(end.saturating_duration_since(Instant::now()));
         if graceful && self.has_unallocated() {
@@ -105,6 +105,21 @@ impl Running {
             durability.finish(all_complete);
         }
         self.graph.stop();
+    }
+
+    /// Makes batches behind the one at `last` until they have all that was received, and all that an earlier run has left.
+    fn make_what_is_left(&self, last: Time, end: Instant) {
+        let mut time = last;
+        while Instant::now() < end && (self.has_unallocated() || self.is_to_repeat_after(time)) {
+            time = time + self.graph.batch_interval();
+            if !self.generator.generate(time) {
+                break;
+            }
+        }
+    }
+
+    fn is_to_repeat_after(&self, time: Time) -> bool {
+        self.durability().is_some_and(|durability| durability.is_to_repeat_after(time))
     }
 
     fn has_unallocated(&self) -> bool {
