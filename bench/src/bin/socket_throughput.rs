@@ -52,9 +52,9 @@ struct RunOptions {
     /// Length of a batch in milliseconds
     #[arg(long, default_value_t = 1_000)]
     interval_ms: u64,
-    /// Where to run
-    #[arg(long, default_value = "local[*]")]
-    master: Master,
+    /// Where to run; else with a thread more than there are cores, as the receiver's thread leaves most of its core to others
+    #[arg(long)]
+    master: Option<Master>,
     /// Keep a write-ahead log and checkpoints in this directory, which must be new or empty
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<std::path::PathBuf>,
@@ -131,7 +131,9 @@ impl StreamingListener for Rows {
 
 fn run(options: &RunOptions) -> Outcome {
     let config = Config::new().batch_interval(Duration::from_millis(options.interval_ms));
-    let ssc = StreamingContext::new(config.master(options.master).app_name("socket_throughput"))?;
+    let cores = std::thread::available_parallelism()?.get();
+    let master = options.master.unwrap_or(Master::Local(cores + 1));
+    let ssc = StreamingContext::new(config.master(master).app_name("socket_throughput"))?;
     let (lines, server) = ssc.socket_server_text_stream("127.0.0.1:0")?;
     let tally = count_words(&lines);
     if let Some(dir) = &options.checkpoint {
