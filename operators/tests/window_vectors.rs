@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millstream_engine::rdd::{BoxRdd, Parallelized, Rdd};
+use millstream_engine::rdd::{BoxRdd, Data, Parallelized, Rdd};
 use millstream_engine::testkit::TestContext;
 use millstream_engine::{DStream, Error, Time};
 use millstream_operators::prelude::*;
@@ -245,7 +245,7 @@ fn windows_of_windows() {
     assert_eq!(last, [0, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 8, 9, 9, 9]);
 }
 
-fn refused(build: impl FnOnce(&Input<i64>) -> DStream<BoxRdd<u64>>) -> String {
+fn refused<T: Data>(build: impl FnOnce(&Input<i64>) -> DStream<BoxRdd<T>>) -> String {
     let test = TestContext::new(Duration::from_secs(1)).expect("a context");
     test.collect(&build(&test.input([vec![1]], 1).expect("an input")));
     match test.start() {
@@ -270,4 +270,23 @@ fn measures_that_do_not_fit_are_refused() {
         text.contains("(1000 ms) must be a multiple of the slide duration of parent DStream (2000 ms)"),
         "{text}"
     );
+}
+
+#[test]
+fn a_slide_of_zero_is_refused() {
+    let (none, second) = (Duration::ZERO, Duration::from_secs(1));
+    let expected = "The slide duration of windowed DStream (0 ms) must be greater than zero and a multiple of the slide duration of \
+                    parent DStream (1000 ms) (at operators/tests/window_vectors.rs:";
+    for text in [
+        refused(|s| s.count_by_window(second, none)),
+        refused(|s| s.reduce_by_window(i64::max, second, none)),
+        refused(|s| s.window_sliding(second, none)),
+        refused(|s| s.key_by(|n| *n).reduce_by_key_and_window(i64::max, second, none)),
+        refused(|s| {
+            let keyed = s.key_by(|n| *n);
+            keyed.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, second, none)
+        }),
+    ] {
+        assert!(text.starts_with(expected), "{text}");
+    }
 }
