@@ -7,6 +7,8 @@ mod failure;
 mod fan_out;
 mod full_disk;
 mod guarantees;
+#[cfg(debug_assertions)]
+mod inverses;
 mod layout;
 mod listener;
 mod receiver;
