@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+#[path = "examples/kafka.rs"]
+mod kafka;
 #[path = "examples/memory.rs"]
 mod memory;
 #[path = "examples/states.rs"]

@@ -13,6 +13,7 @@ mod layout;
 mod listener;
 mod receiver;
 mod recovery;
+mod replay;
 mod sinks;
 mod stopping;
 mod storage;
