@@ -11,6 +11,7 @@ mod guarantees;
 mod inverses;
 mod layout;
 mod listener;
+mod long_run;
 mod receiver;
 mod recovery;
 mod replay;
