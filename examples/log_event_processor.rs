@@ -20,8 +20,8 @@ mod total;
 #[path = "common/windows.rs"]
 mod windows;
 
-/// Finds the lines of a log that contain a word, and prints the first ten of each batch. With --window it also counts those of the
-/// last while
+/// Finds the lines of a log that contain a word, and prints all of them, batch by batch. With --window it also counts
+/// those of the last while
 #[derive(clap::Parser)]
 #[command(after_help = "Examples:
   log_event_processor file:data/access.log --match '\" 500 '
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         let pattern = options.pattern;
         // Few lines match, and each is detached: it would keep the block that it was cut from.
         let matching = lines.filter_map(move |line| line.contains(&pattern).then(|| line.detached()));
-        matching.print();
+        matching.print_n(usize::MAX);
         if let Some(prefix) = &options.output {
             matching.save_as_text_files(prefix, "");
         }

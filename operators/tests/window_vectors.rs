@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use millstream_engine::rdd::{BoxRdd, Parallelized, Rdd};
+use millstream_engine::rdd::{BoxRdd, Data, Parallelized, Rdd};
+use millstream_engine::storage::StorageLevel;
 use millstream_engine::testkit::TestContext;
 use millstream_engine::{DStream, Error, Time};
 use millstream_operators::prelude::*;
@@ -116,6 +117,38 @@ fn whole_windows() {
             case.check(|test| case.input::<i64>(test, "input").window(window));
         }
     }
+}
+
+/// The level of a window is that of its parent's batches, which are kept once; the window itself holds nothing. What
+/// the levels do is tested with storage; without one, batches of windows are kept as they are (`MEMORY_ONLY`), where
+/// Spark writes them down.
+#[test]
+fn the_level_of_a_window_is_that_of_its_panes() {
+    let case = &cases(WINDOWS, &["window - persistence level"])[0];
+    let batches: Vec<Vec<i64>> = from_value(case.0["input"].clone()).expect("batches");
+    let kept = |level: Option<StorageLevel>| {
+        let test = TestContext::new(case.ms("batchMs")).expect("a context");
+        let windowed = case.input::<i64>(&test, "input").window(case.ms("windowMs"));
+        let windowed = level.map_or(windowed.clone(), |level| windowed.persist(level));
+        let seen = test.collect(&windowed);
+        let kept: Vec<usize> = batches
+            .iter()
+            .map(|_| {
+                test.run(1).expect("a batch");
+                test.memory().kept
+            })
+            .collect();
+        assert_eq!(seen.batches()[1..], *batches.windows(2).map(<[_]>::concat).collect::<Vec<_>>());
+        kept
+    };
+    let as_they_are = kept(None);
+    assert!(
+        as_they_are[2] > 0 && as_they_are[2..].iter().all(|bytes| *bytes == as_they_are[2]),
+        "{as_they_are:?}"
+    );
+    assert_eq!(kept(Some(StorageLevel::MEMORY_ONLY)), as_they_are);
+    let serialized = kept(Some(StorageLevel::MEMORY_ONLY_SER));
+    assert!(serialized[2] > 0 && serialized[2] < as_they_are[2], "{serialized:?} instead of {as_they_are:?}");
 }
 
 #[test]
@@ -245,7 +278,7 @@ fn windows_of_windows() {
     assert_eq!(last, [0, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 8, 9, 9, 9]);
 }
 
-fn refused(build: impl FnOnce(&Input<i64>) -> DStream<BoxRdd<u64>>) -> String {
+fn refused<T: Data>(build: impl FnOnce(&Input<i64>) -> DStream<BoxRdd<T>>) -> String {
     let test = TestContext::new(Duration::from_secs(1)).expect("a context");
     test.collect(&build(&test.input([vec![1]], 1).expect("an input")));
     match test.start() {
@@ -270,4 +303,23 @@ fn measures_that_do_not_fit_are_refused() {
         text.contains("(1000 ms) must be a multiple of the slide duration of parent DStream (2000 ms)"),
         "{text}"
     );
+}
+
+#[test]
+fn a_slide_of_zero_is_refused() {
+    let (none, second) = (Duration::ZERO, Duration::from_secs(1));
+    let expected = "The slide duration of windowed DStream (0 ms) must be greater than zero and a multiple of the slide duration of \
+                    parent DStream (1000 ms) (at operators/tests/window_vectors.rs:";
+    for text in [
+        refused(|s| s.count_by_window(second, none)),
+        refused(|s| s.reduce_by_window(i64::max, second, none)),
+        refused(|s| s.window_sliding(second, none)),
+        refused(|s| s.key_by(|n| *n).reduce_by_key_and_window(i64::max, second, none)),
+        refused(|s| {
+            let keyed = s.key_by(|n| *n);
+            keyed.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, second, none)
+        }),
+    ] {
+        assert!(text.starts_with(expected), "{text}");
+    }
 }

@@ -1,9 +1,9 @@
 //! How the tests run programs and servers.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Once;
 use std::sync::mpsc::{self, Receiver};
@@ -21,6 +21,25 @@ pub(crate) fn data(name: &str) -> String {
     root().join("data").join(name).display().to_string()
 }
 
+/// The logs of a Kafka server, sorted by name, from the folder that `MILLSTREAM_DATA` names. They are no part of the
+/// repository: without the variable the part of a test that needs them is left out, which is said even where the output
+/// of tests is not shown.
+pub(crate) fn kafka_logs() -> Option<Vec<PathBuf>> {
+    let Some(folder) = std::env::var_os("MILLSTREAM_DATA") else {
+        let _ = writeln!(
+            io::stderr(),
+            "LEFT OUT: the logs of kafka0: MILLSTREAM_DATA names no folder that has them"
+        );
+        return None;
+    };
+    let folder = Path::new(&folder).join("kafka0");
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty(), "{}: there are no files", folder.display());
+    files.sort();
+    Some(files)
+}
+
 /// The example's program. `cargo test` builds it beside this test; `cargo test --test examples` does not, and then
 /// takes the program that was built last.
 pub(crate) fn example(name: &str) -> Command {
@@ -31,7 +50,8 @@ pub(crate) fn example(name: &str) -> Command {
         build_examples(built);
     }
     let mut command = Command::new(program);
-    command.current_dir(root()).env_remove("RUST_LOG");
+    // What begins with MILLSTREAM_ is a setting to a program.
+    command.current_dir(root()).env_remove("RUST_LOG").env_remove("MILLSTREAM_DATA");
     command
 }
 

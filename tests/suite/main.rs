@@ -8,14 +8,19 @@ mod fan_out;
 mod files;
 mod full_disk;
 mod guarantees;
+mod inverses;
 mod layout;
 mod listener;
+mod long_run;
 mod missed;
 mod receiver;
 mod recovery;
+mod replay;
 mod sinks;
 mod stopping;
 mod storage;
 mod support;
 mod way_of_a_record;
 mod windows;
+
+#[cfg(debug_assertions)]

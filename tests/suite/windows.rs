@@ -1,12 +1,11 @@
-//! Windows in the whole engine: names, figures, upkeep, what is kept alive and what is reported.
+//! Windows in the whole engine: names, figures, upkeep and what is kept alive.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::prelude::*;
 use millstream::testkit::TestContext;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Diary, eventually, test_context};
 
@@ -108,51 +107,4 @@ fn windows_keep_no_chunk_of_the_input_alive() {
     test.run(2).unwrap();
     assert_eq!((whole.all(), grouped.all(), largest.all()), (vec![1_000; 2], vec![1_000; 2], vec![1; 2]));
     assert_eq!(executor.chunks().bytes_in_use(), 0);
-}
-
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Page {
-    type Writer = Page;
-
-    fn make_writer(&'a self) -> Page {
-        self.clone()
-    }
-}
-
-/// What is logged while `work` runs, on any thread.
-fn logged(work: impl FnOnce()) -> String {
-    let page = Page::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(page.clone()).with_ansi(false).finish();
-    // Batches run on threads of their own, so the subscriber must be everybody's; no other test of this binary sets one.
-    let _ = tracing_subscriber::util::SubscriberInitExt::try_init(subscriber);
-    work();
-    String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
-}
-
-#[test]
-#[cfg(debug_assertions)]
-fn an_inverse_that_is_none_is_reported() {
-    let run = |inverse: fn(i64, i64) -> i64| {
-        let test = context();
-        let pairs = test.input((0..40).map(|t| vec![('a', t % 7)]), 1).unwrap();
-        test.collect(&pairs.reduce_by_key_and_window_inv(i64::max, inverse, SECOND * 3, SECOND));
-        test.run(40).unwrap();
-    };
-    let log = logged(|| run(|all, _| all));
-    let reports: Vec<_> =
-        log.lines().filter(|line| line.contains("does not undo the reduce function")).collect();
-    assert_eq!(reports.len(), 1, "{log}");
-    assert!(reports[0].contains("tests/suite/windows.rs:"), "{}", reports[0]);
 }

@@ -77,9 +77,9 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
         self.index.bytes()
     }
 
-    /// The bytes of the index and of the panes; what keys and values own elsewhere is not counted.
+    /// The bytes of the index, of the panes and of what is beside them; what keys and values own elsewhere is not counted.
     pub(crate) fn bytes(&self) -> usize {
-        self.index.bytes() + self.pane_bytes
+        self.index.bytes() + self.pane_bytes + S::bytes_beside(&self.beside)
     }
 
     /// The bytes of a pane of these keys.

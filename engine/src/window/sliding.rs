@@ -46,6 +46,11 @@ pub trait Sliding<V: Data>: Send + Sync + 'static {
     /// The values of the oldest pane have left.
     fn pane_left(&self, _beside: &mut Self::Beside) {}
 
+    /// The bytes of what is kept beside the panes; what values own elsewhere is not counted.
+    fn bytes_beside(_beside: &Self::Beside) -> usize {
+        0
+    }
+
     /// The values of a new pane have entered.
     fn pane_entered(&self, _beside: &mut Self::Beside) {}
 }

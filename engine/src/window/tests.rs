@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::{Arriving, Invertible, KeyedWindow, MergeByValue, Sliding, Span, TwoStacks, Whole};
+use super::{Arriving, Invertible, KeyedWindow, MergeByValue, PaneEntry, Sliding, Span, TwoStacks, Whole};
 use crate::Time;
 use crate::job::{Executor, Job};
 use crate::rdd::{Flow, Parallelized, Shared};
@@ -64,7 +64,8 @@ fn expected(t: u64, panes: u64, f: impl Fn(i64, i64) -> i64) -> BTreeMap<u32, i6
     all
 }
 
-/// 100,000 slides: exact all the way, and no larger at the end than at the beginning.
+/// 100,000 slides: exact all the way, and nothing that the window holds (index, panes, and what is beside them) is
+/// larger in the second half than in the first.
 fn slides_for_ever<S: Sliding<i64, Out = i64>>(sliding: S, f: impl Fn(i64, i64) -> i64) {
     let (panes, slides) = (60, 100_000);
     let executor = Executor::local(1);
@@ -74,12 +75,14 @@ fn slides_for_ever<S: Sliding<i64, Out = i64>>(sliding: S, f: impl Fn(i64, i64) 
         let time = Time::default() + seconds(t);
         let job = Job::new(time, "test");
         let contents = window.advance(&job, time, &arriving(&executor, &batch(t), time)).unwrap();
-        if t % 499 == 0 || t < 200 {
+        if t % 97 == 0 || t < 200 {
             assert_eq!(read(&window, &contents), expected(t, panes, &f), "slide {t}");
         }
         let half = usize::from(t > slides / 2);
-        largest[half] = largest[half].max(<Whole as View<KeyedWindow<u32, i64, S>>>::weight(&contents));
+        largest[half] = largest[half].max(window.tables().bytes());
     }
+    let least = panes as usize * 3 * size_of::<PaneEntry<u32, i64>>();
+    assert!(largest[0] > least, "the panes are counted: {largest:?}");
     assert!(largest[1] <= largest[0] * 11 / 10, "grows: {largest:?}");
 }
 
@@ -91,6 +94,31 @@ fn sums_slide_for_ever() {
 #[test]
 fn maxima_slide_for_ever() {
     slides_for_ever(TwoStacks::new(MergeByValue(i64::max), i64::clone, 60), i64::max);
+}
+
+/// The rests of the panes' values are as many as there are values in the front and in the turned part of the middle.
+#[test]
+fn what_two_stacks_hold_beside_the_panes_is_counted_and_given_back() {
+    let (panes, keys) = (10, 50);
+    let executor = Executor::local(1);
+    let window = window(span(panes), TwoStacks::new(MergeByValue(i64::max), i64::clone, panes), &executor);
+    let pairs: Vec<_> = (0..keys).map(|key| (key, 1)).collect();
+    let mut largest = 0;
+    for t in 1..=100u64 {
+        let time = Time::default() + seconds(t);
+        let pairs = if t <= 80 { &pairs[..] } else { &[] };
+        window.advance(&Job::new(time, "test"), time, &arriving(&executor, pairs, time)).unwrap();
+        let lives = (0..PARTITIONS).map(|partition| window.live(partition));
+        let (all, beside) = lives.fold((0, 0), |(all, beside), live| {
+            let panes = live.panes().map(|pane| size_of_val(&pane.entries[..])).sum::<usize>();
+            (all + live.bytes(), beside + live.bytes() - live.weight() - panes)
+        });
+        assert_eq!(window.tables().bytes(), all);
+        assert!(beside <= panes as usize * keys as usize * size_of::<Option<i64>>(), "{beside} bytes");
+        assert!(t != 100 || beside == 0, "{beside} bytes beside no panes");
+        largest = largest.max(beside);
+    }
+    assert!(largest >= 5 * keys as usize * size_of::<Option<i64>>(), "{largest} bytes");
 }
 
 #[test]

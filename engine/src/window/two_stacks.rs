@@ -68,11 +68,13 @@ pub struct Turning<A> {
     middle: usize,
     /// The number of panes of the back.
     back: usize,
+    /// The bytes of all rests.
+    bytes: usize,
 }
 
 impl<A> Default for Turning<A> {
     fn default() -> Self {
-        Turning { turn: 0, front: Vec::new(), turned: Vec::new(), middle: 0, back: 0 }
+        Turning { turn: 0, front: Vec::new(), turned: Vec::new(), middle: 0, back: 0, bytes: 0 }
     }
 }
 
@@ -152,6 +154,7 @@ impl<A: Data, M: Merge<A>, F> TwoStacks<A, M, F> {
             held.turned = Some(all);
             rest
         });
+        beside.bytes += size_of_val(rests.as_slice());
         beside.turned.push(rests);
     }
 
@@ -242,7 +245,13 @@ where
     }
 
     fn pane_left(&self, beside: &mut Turning<A>) {
-        beside.front.pop();
+        if let Some(rests) = beside.front.pop() {
+            beside.bytes -= size_of_val(rests.as_slice());
+        }
+    }
+
+    fn bytes_beside(beside: &Turning<A>) -> usize {
+        beside.bytes
     }
 
     fn pane_entered(&self, beside: &mut Turning<A>) {

@@ -3,4 +3,6 @@
 mod common;
 mod rdds;
 mod streams;
+mod window_aggregates;
+mod window_joins;
 mod windows;

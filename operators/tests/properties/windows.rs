@@ -14,23 +14,23 @@ use proptest::prelude::*;
 use crate::common::{cases, pairs, sorted};
 
 /// A window, its slide, and how many batches there are, in batches.
-type Span = (usize, usize);
+pub(crate) type Span = (usize, usize);
 
-fn span() -> impl Strategy<Value = Span> {
+pub(crate) fn span() -> impl Strategy<Value = Span> {
     (1..=7usize, 1..=5usize)
 }
 
 /// Batches of pairs; some of them do not exist.
-fn batches() -> impl Strategy<Value = Vec<Option<Vec<(u8, i64)>>>> {
+pub(crate) fn batches() -> impl Strategy<Value = Vec<Option<Vec<(u8, i64)>>>> {
     vec(prop_oneof![1 => Just(None), 1 => Just(Some(Vec::new())), 6 => pairs().prop_map(Some)], 1..25)
 }
 
-fn seconds(n: usize) -> Duration {
+pub(crate) fn seconds(n: usize) -> Duration {
     Duration::from_secs(n as u64)
 }
 
 /// What the stream that `build` makes of `batches` gives, window by window, each in order.
-fn windows<T: Data, R: Rdd<Item: Ord>>(
+pub(crate) fn windows<T: Data, R: Rdd<Item: Ord>>(
     batches: &[Option<Vec<T>>],
     build: impl FnOnce(&DStream<Parallelized<T>>) -> DStream<R>,
 ) -> Vec<Vec<R::Item>> {
@@ -42,14 +42,14 @@ fn windows<T: Data, R: Rdd<Item: Ord>>(
 }
 
 /// The records of every window, oldest first.
-fn contents<T: Clone>(batches: &[Option<Vec<T>>], (window, slide): Span) -> Vec<Vec<T>> {
+pub(crate) fn contents<T: Clone>(batches: &[Option<Vec<T>>], (window, slide): Span) -> Vec<Vec<T>> {
     let ends = (slide..=batches.len()).step_by(slide);
     let flat = |batches: &[Option<Vec<T>>]| batches.iter().flatten().flatten().cloned().collect();
     ends.map(|end| flat(&batches[end.saturating_sub(window)..end])).collect()
 }
 
 /// `f` of the values of each key.
-fn by_key<W: Ord>(pairs: &[(u8, i64)], f: impl Fn(Vec<i64>) -> W) -> Vec<(u8, W)> {
+pub(crate) fn by_key<W>(pairs: &[(u8, i64)], f: impl Fn(Vec<i64>) -> W) -> Vec<(u8, W)> {
     let mut groups: BTreeMap<u8, Vec<i64>> = BTreeMap::new();
     for (key, value) in pairs {
         groups.entry(*key).or_default().push(*value);
@@ -57,7 +57,7 @@ fn by_key<W: Ord>(pairs: &[(u8, i64)], f: impl Fn(Vec<i64>) -> W) -> Vec<(u8, W)
     groups.into_iter().map(|(key, values)| (key, f(values))).collect()
 }
 
-fn each<T, U>(windows: &[Vec<T>], f: impl Fn(&[T]) -> Vec<U>) -> Vec<Vec<U>> {
+pub(crate) fn each<T, U>(windows: &[Vec<T>], f: impl Fn(&[T]) -> Vec<U>) -> Vec<Vec<U>> {
     windows.iter().map(|window| f(window)).collect()
 }
 
@@ -76,6 +76,19 @@ proptest! {
         let (w, s) = (seconds(span.0), seconds(span.1));
         let expected = each(&contents(&batches, span), |pairs| by_key(pairs, |v| v.iter().sum::<i64>()));
         let seen = windows(&batches, |p| p.reduce_by_key_and_window_inv_in(n, |a, b| a + b, |a, b| a - b, w, s));
+        prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn sums_by_inverse_with_a_filter(batches in batches(), span in span(), n in 1..5usize, divisor in 1..4i64) {
+        let keep = move |(key, sum): &(u8, i64)| *sum != 0 && (sum + i64::from(*key)) % divisor == 0;
+        let expected = each(&contents(&batches, span), |pairs| {
+            by_key(pairs, |v| v.iter().sum::<i64>()).into_iter().filter(keep).collect()
+        });
+        let span = (seconds(span.0), seconds(span.1));
+        let seen = windows(&batches, |p| {
+            p.reduce_by_key_and_window_inv_filtered(n, |a, b| a + b, |a, b| a - b, span, keep)
+        });
         prop_assert_eq!(seen, expected);
     }
 
@@ -161,6 +174,29 @@ proptest! {
         let expected = each(&contents(&panes, outer), |pairs| by_key(pairs, |v| v.iter().sum::<i64>()));
         let seen = windows(&batches, |p| {
             p.window_sliding(w, s).reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, w2, s2)
+        });
+        prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn maxima_of_windows(batches in batches(), inner in span(), outer in span()) {
+        let (w, s) = (seconds(inner.0), seconds(inner.1));
+        let (w2, s2) = (s * outer.0 as u32, s * outer.1 as u32);
+        let max = |v: Vec<i64>| v.into_iter().max().unwrap();
+        let panes: Vec<Option<Vec<(u8, i64)>>> = contents(&batches, inner).into_iter().map(Some).collect();
+        let expected = each(&contents(&panes, outer), |pairs| by_key(pairs, max));
+        let seen = windows(&batches, |p| {
+            p.window_sliding(w, s).reduce_by_key_and_window(|a, b| a.max(b), w2, s2)
+        });
+        prop_assert_eq!(seen, expected);
+
+        // The largest of the sums that the inner windows came to.
+        let sums = each(&contents(&batches, inner), |pairs| by_key(pairs, |v| v.iter().sum::<i64>()));
+        let panes: Vec<Option<Vec<(u8, i64)>>> = sums.into_iter().map(Some).collect();
+        let expected = each(&contents(&panes, outer), |pairs| by_key(pairs, max));
+        let seen = windows(&batches, |p| {
+            let sums = p.reduce_by_key_and_window_inv(|a, b| a + b, |a, b| a - b, w, s);
+            sums.reduce_by_key_and_window(|a, b| a.max(b), w2, s2)
         });
         prop_assert_eq!(seen, expected);
     }
