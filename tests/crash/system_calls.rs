@@ -272,21 +272,41 @@ fn runs(quick: usize) -> Runs {
     }
 }
 
+/// A kind of call is through when so many numbers in a row were not reached: how many calls there are differs from run to run.
+const MISSES: usize = 3;
+
 /// Makes `runs` of the runs, or all: each kind of call until there are no more of it.
 fn sweep(kinds: &[(Files, &'static str, Fate)], runs: &Runs) -> Outcome {
     match runs {
         Runs::Some(runs) => in_parallel(&sample(kinds, *runs), |(site, fate), sum| sum(run_once(site, fate))),
         Runs::All => in_parallel(kinds, |(files, call, fate), sum| {
-            for number in 1.. {
+            until_missed(|number| {
                 let outcome = run_once(Site { files, call, number }, fate);
-                let is_over = outcome.hits.is_empty();
+                let is_hit = !outcome.hits.is_empty();
                 sum(outcome);
-                if is_over {
-                    break;
-                }
-            }
+                is_hit
+            });
         }),
     }
+}
+
+/// Calls `hits` with 1, 2, 3 and so on, until it has said often enough in a row that nothing was hit.
+fn until_missed(mut hits: impl FnMut(usize) -> bool) {
+    let (mut number, mut misses) = (0, 0);
+    while misses < MISSES {
+        number += 1;
+        misses = if hits(number) { 0 } else { misses + 1 };
+    }
+}
+
+#[test]
+fn a_number_that_was_missed_once_does_not_end_a_sweep() {
+    let mut asked = Vec::new();
+    until_missed(|number| {
+        asked.push(number);
+        [1, 3, 6].contains(&number)
+    });
+    assert_eq!(asked, (1..=9).collect::<Vec<_>>());
 }
 
 /// So many of all runs, at random.
