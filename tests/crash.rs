@@ -56,7 +56,7 @@ fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, folder.path());
+    found.note(ledger, folder.path());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }
@@ -85,7 +85,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, folder.path());
+    found.note(ledger, folder.path());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }

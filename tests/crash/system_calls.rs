@@ -348,7 +348,9 @@ fn has_strace(harness: &str) -> bool {
         "strace is not installed, or may not trace: install it (apt-get install strace), and allow ptrace";
     assert!(std::env::var_os("CRASH_WITH_STRACE").is_none(), "{harness}: {reason}");
     eprintln!("LEFT OUT: {harness}: {reason}");
-    Ledger::new(harness, 0).note_left_out(reason);
+    let mut ledger = Ledger::new(harness, 0);
+    ledger.set("left_out", reason);
+    ledger.note(Some(&std::env::temp_dir()));
     false
 }
 
@@ -361,7 +363,7 @@ fn note(mut ledger: Ledger, outcome: &Outcome) {
         ledger.set("ended_with_a_message", outcome.ended);
     }
     ledger.set("memory_max_kib", outcome.memory_kib);
-    ledger.note(&outcome.found, &std::env::temp_dir());
+    outcome.found.note(ledger, &std::env::temp_dir());
 }
 
 /// A kill at a system call: what was done before it is there, what comes after it is not.

@@ -8,6 +8,8 @@ mod fan_out;
 mod full_disk;
 mod guarantees;
 mod layout;
+#[path = "../crash/ledger.rs"]
+mod ledger;
 mod listener;
 mod receiver;
 mod recovery;
