@@ -111,6 +111,36 @@ fn when_all_checkpoints_are_damaged_nothing_is_begun_anew() {
     }
 }
 
+#[test]
+fn data_that_no_manifest_is_left_of_is_not_begun_anew() {
+    let disk = used_disk();
+    manifests(&disk).iter().for_each(|manifest| disk.remove_file(manifest).unwrap());
+    disk.remove_dir_all(Path::new("/checkpoint/log")).unwrap();
+    let before = disk.list(Path::new("/checkpoint/checkpoints")).unwrap();
+    let test = context(7, 2);
+    program(&test);
+    let error = start_error(&disk, &test);
+    assert!(error.contains("/checkpoint has the data of a checkpoint but no manifest"), "{error}");
+    assert!(error.contains("nothing is started: restore the directory"), "{error}");
+    let after = disk.list(Path::new("/checkpoint/checkpoints")).unwrap();
+    assert!(after == before && before.len() == 2, "{after:?}");
+}
+
+#[test]
+fn a_program_that_begins_anew_says_so_and_one_that_goes_on_does_not() {
+    let disk = SimFs::new();
+    let mut starts = (0..2).map(|_| {
+        let test = context(0, 2);
+        program(&test);
+        test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+        told(|| test.start().unwrap())
+    });
+    let (first, second) = (starts.next().unwrap(), starts.next().unwrap());
+    let anew = "there is no checkpoint: beginning anew directory=/checkpoint";
+    assert!(first.contains(anew), "{first}");
+    assert!(!second.contains("anew") && second.contains("going on from a checkpoint"), "{second}");
+}
+
 fn segment(disk: &SimFs) -> std::path::PathBuf {
     let dir = Path::new("/checkpoint/log");
     let mut names = disk.list(dir).unwrap().into_iter().map(|entry| dir.join(entry.name));
