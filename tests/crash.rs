@@ -15,6 +15,8 @@ mod process;
 mod sender;
 #[path = "crash/system_calls.rs"]
 mod system_calls;
+#[path = "crash/two_processes.rs"]
+mod two_processes;
 
 use std::fs;
 use std::path::Path;
