@@ -15,6 +15,8 @@ mod process;
 mod sender;
 #[path = "crash/system_calls.rs"]
 mod system_calls;
+#[path = "crash/two_processes.rs"]
+mod two_processes;
 
 use std::fs;
 use std::path::Path;
@@ -56,7 +58,7 @@ fn nothing_acknowledged_is_lost_or_comes_twice_over_tcp() {
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, folder.path());
+    found.note(ledger, folder.path());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }
@@ -85,7 +87,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, folder.path());
+    found.note(ledger, folder.path());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }

@@ -124,13 +124,13 @@ mod tests {
 
     use super::*;
 
-    type Letters = Vec<DeadLetter<&'static str>>;
+    type Letters = Vec<DeadLetter<String>>;
 
     /// Keeps what was committed.
     struct Desk(Arc<Mutex<Letters>>);
 
     impl Sink<DeadLetter<&'static str>> for Desk {
-        type Staged = Vec<DeadLetter<String>>;
+        type Staged = Letters;
 
         fn guarantee(&self) -> Guarantee {
             Guarantee::AtLeastOnce
@@ -141,19 +141,21 @@ mod tests {
             _batch: Time,
             _partition: usize,
             records: PartitionRecords<'_, DeadLetter<&'static str>>,
-        ) -> Result<Self::Staged, BoxError> {
-            records.for_each(|letter| {
-                self.0.lock().map_err(|_| "poisoned")?.push(letter);
+        ) -> Result<Letters, BoxError> {
+            let mut staged = Letters::new();
+            records.for_each(|DeadLetter { batch, partition, reason, record }| {
+                staged.push(DeadLetter { batch, partition, reason, record: record.to_owned() });
                 Ok(())
             })?;
-            Ok(Vec::new())
+            Ok(staged)
         }
 
-        fn commit(&self, _batch: Time, _staged: &[Self::Staged]) -> Result<(), BoxError> {
+        fn commit(&self, _batch: Time, staged: &[Letters]) -> Result<(), BoxError> {
+            self.0.lock().map_err(|_| "poisoned")?.extend(staged.iter().flatten().cloned());
             Ok(())
         }
 
-        fn abort(&self, _batch: Time, _staged: &[Self::Staged]) -> Result<(), BoxError> {
+        fn abort(&self, _batch: Time, _staged: &[Letters]) -> Result<(), BoxError> {
             Ok(())
         }
     }
@@ -172,11 +174,11 @@ mod tests {
         test.run(3).unwrap();
         assert_eq!(numbers.batches(), [vec![1, 3, 4], vec![], vec![]]);
         let reason = || "invalid digit found in string".to_owned();
-        let letter = |batch, partition, record| DeadLetter {
+        let letter = |batch, partition, record: &str| DeadLetter {
             batch: Time::from_millis(batch),
             partition,
             reason: reason(),
-            record,
+            record: record.to_owned(),
         };
         let mut letters = letters.lock().unwrap().clone();
         letters.sort();

@@ -121,7 +121,9 @@ fn disk(harness: &str, folder: &Folder) -> Option<Disk> {
                 "{harness}: {reason}: run it as root, or allow user namespaces"
             );
             eprintln!("LEFT OUT: {harness}: {reason}");
-            Ledger::new(harness, 0).note_left_out(&reason);
+            let mut ledger = Ledger::new(harness, 0);
+            ledger.set("left_out", reason);
+            ledger.note(Some(folder.path()));
             None
         }
     }
@@ -186,7 +188,7 @@ fn a_full_disk_stops_the_sender_and_nothing_else() {
     ledger.set("kills", kills);
     ledger.set("slowest_resume_ms", slowest.as_millis() as u64);
     ledger.set("memory_max_kib", program.memory_kib());
-    ledger.note(&found, &disk.outside());
+    found.note(ledger, &disk.outside());
     assert!(found.is_exact(), "{found:?}");
     program.assert_memory_is_bounded();
 }

@@ -8,8 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use crate::oracle::Found;
-
 /// A line in the making.
 pub(crate) struct Ledger {
     line: Map<String, Value>,
@@ -17,7 +15,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// `cycles` is how often the harness has done to the process what it does.
+    /// `cycles` is how often the harness does to the program, or to its files, what it does.
     pub(crate) fn new(harness: &str, cycles: usize) -> Self {
         let mut ledger = Ledger { line: Map::new(), begin: SystemTime::now() };
         ledger.set("harness", harness);
@@ -30,29 +28,12 @@ impl Ledger {
         self.line.insert(name.to_owned(), value.into());
     }
 
-    /// Appends the line to the file that `CRASH_LEDGER` names, if any: what was found in the results under `folder`, and where and when.
-    pub(crate) fn note(mut self, found: &Found, folder: &Path) {
+    /// Appends the line to the file that `CRASH_LEDGER` names, if any, with where and when: the files were in `folder`, or on a
+    /// simulated disk.
+    pub(crate) fn note(mut self, folder: Option<&Path>) {
         let Some(path) = path() else { return };
-        self.set("records", found.sent);
-        self.set("batches", found.batches);
-        self.set("lost", found.lost);
-        self.set("duplicated", found.duplicated);
-        self.set("invented", found.invented);
-        self.set("wrong_totals", found.wrong_totals.len());
-        self.set("wrong_windows", found.wrong_windows.len());
         self.set("seconds", self.begin.elapsed().unwrap_or_default().as_secs());
         self.set("machine", machine(folder));
-        self.append(&path);
-    }
-
-    /// The same for a test that could not be made, with the reason.
-    pub(crate) fn note_left_out(mut self, reason: &str) {
-        let Some(path) = path() else { return };
-        self.set("left_out", reason);
-        self.append(&path);
-    }
-
-    fn append(mut self, path: &Path) {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         self.set("unix_time", since_1970.as_secs());
         self.set("date", said_by("date", &["-u", "+%FT%TZ"]));
@@ -69,10 +50,12 @@ fn path() -> Option<PathBuf> {
 }
 
 /// What matters of the machine for a test of files.
-fn machine(folder: &Path) -> Value {
+fn machine(folder: Option<&Path>) -> Value {
     let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let file_system = said_by("stat", &["-f", "-c", "%T", &folder.display().to_string()]);
+    let file_system = folder.map_or("simulated".to_owned(), |folder| {
+        said_by("stat", &["-f", "-c", "%T", &folder.display().to_string()])
+    });
     json!({ "cores": cores, "kernel": kernel.trim(), "file_system": file_system })
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::ledger::Ledger;
 use crate::process::Program;
 
 /// What was found in the results.
@@ -38,6 +39,18 @@ impl Found {
         self.wrong_totals.extend(other.wrong_totals);
         self.wrong_windows.extend(other.wrong_windows);
         self.remains.extend(other.remains);
+    }
+
+    /// Puts it into a line of the ledger. The results are under `folder`.
+    pub(crate) fn note(&self, mut ledger: Ledger, folder: &Path) {
+        ledger.set("records", self.sent);
+        ledger.set("batches", self.batches);
+        ledger.set("lost", self.lost);
+        ledger.set("duplicated", self.duplicated);
+        ledger.set("invented", self.invented);
+        ledger.set("wrong_totals", self.wrong_totals.len());
+        ledger.set("wrong_windows", self.wrong_windows.len());
+        ledger.note(Some(folder));
     }
 
     pub(crate) fn is_exact(&self) -> bool {

@@ -57,8 +57,11 @@ pub(crate) struct Process {
 /// What the receiver may hold that no batch has finished: reached when a slow machine makes batches more slowly than they are due.
 const HELD_MAX_BYTES: u64 = 32 << 20;
 
-/// The most memory that the process may ever have, in KiB: many times what it holds and keeps, and little beside what it has received.
-const MEMORY_MAX_KIB: u64 = 256 * 1024;
+/// Its `memory.max`: several times what it holds and keeps, and little beside what it has received.
+const MEMORY_MAX_BYTES: u64 = 128 << 20;
+
+/// What of `memory.max` the process may ever have, in percent.
+const MEMORY_MAX_PERCENT: u64 = 110;
 
 /// The length of a batch: on a disk that takes a few milliseconds for each sync, there is time for the three outputs in it.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -103,10 +106,10 @@ impl Program {
         self.memory.load(Ordering::Relaxed)
     }
 
-    /// Fails when it has ever had more memory than it may.
+    /// Fails when it has ever had more memory than its `memory.max` and a tenth.
     pub(crate) fn assert_memory_is_bounded(&self) {
-        let memory = self.memory_kib();
-        assert!((1..=MEMORY_MAX_KIB).contains(&memory), "the program has had {memory} KiB of memory");
+        let (memory, max) = (self.memory_kib(), MEMORY_MAX_BYTES / 1024 * MEMORY_MAX_PERCENT / 100);
+        assert!((1..=max).contains(&memory), "the program has had {memory} KiB of memory, of {max}");
     }
 
     /// Whether it has ever got so far that it would go on.
@@ -131,6 +134,7 @@ impl Program {
         command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
         command.args(["--interval", &millis(self.interval), "--window", &millis(self.window())]);
         command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
+        command.env("MILLSTREAM_MEMORY_MAX", MEMORY_MAX_BYTES.to_string());
         command.env("MILLSTREAM_RECEIVER_MAX_HELD_BYTES", HELD_MAX_BYTES.to_string());
         command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
         let child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn();

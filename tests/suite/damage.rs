@@ -1,5 +1,6 @@
 //! Whatever has become of the files: a program starts and says what it has passed over, or it does not start and says what to do.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,7 @@ use millstream::fs::{Fs, SimFs};
 use millstream::testkit::{Call, Errno, Fault, FaultyFs, PowerCut};
 use tracing_subscriber::prelude::*;
 
+use crate::ledger::Ledger;
 use crate::recovery::{
     BATCHES, Results, SECOND, assert_goes_on, context, manifests, overwrite, program, results, start_error,
     uninterrupted, used_disk,
@@ -41,44 +43,50 @@ fn seen(expected: &Results) -> Results {
     expected.clone().into_iter().filter(|((batch, _), _)| *batch <= 7).collect()
 }
 
-/// Goes on with a disk whose newest checkpoint is damaged; that must be told.
-fn assert_passes_over(disk: &SimFs, newest: &Path, expected: &Results, what: &str) {
-    let left = disk.crash(PowerCut::Kept);
-    let said = told(|| assert_goes_on(left, &seen(expected), expected, what));
+/// Goes on with a disk of which a file of the newest checkpoint is changed; that must be told.
+fn assert_passes_over(
+    disk: &SimFs,
+    (newest, path): (&Path, &Path),
+    change: impl FnOnce(&mut Vec<u8>),
+    expected: &Results,
+    what: &str,
+) {
+    let (left, what) = (disk.crash(PowerCut::Kept), format!("{} {what}", path.display()));
+    overwrite(&left, path, change);
+    let said = told(|| assert_goes_on(left, &seen(expected), expected, &what));
     let name = newest.file_name().unwrap().to_str().unwrap();
     assert!(said.contains("the checkpoint is skipped") && said.contains(name), "{what}: {said}");
 }
 
-/// So many places of a file of `len` bytes, the first and the last among them: `DAMAGE_PLACES`.
-fn places(len: usize, quick: usize) -> impl Iterator<Item = usize> {
+/// Where the version of a manifest stands: damage there must not pass for a newer version.
+const VERSION: std::ops::Range<usize> = 8..12;
+
+/// So many places of a file of `len` bytes, the first and the last and those of the version among them: `DAMAGE_PLACES`.
+fn places(len: usize, quick: usize) -> BTreeSet<usize> {
     let places = std::env::var("DAMAGE_PLACES").ok().map_or(quick, |places| places.parse().unwrap());
     let step = (len / places.max(1)).max(1);
-    (0..len).step_by(step).chain([len - 1])
+    (0..len).step_by(step).chain(VERSION).chain([len - 1]).collect()
 }
 
 #[test]
 fn a_newest_checkpoint_that_is_cut_or_flipped_anywhere_is_passed_over_and_told() {
     let (expected, disk) = (uninterrupted(), used_disk());
     let newest = manifests(&disk).pop().unwrap();
+    let (mut ledger, mut damages) = (Ledger::new("newest checkpoint cut or flipped, whole program", 0), 0);
     for path in [newest.clone(), newest.with_extension("data")] {
         let len = disk.len(&path).unwrap() as usize;
+        let files = (&*newest, &*path);
         for place in places(len, 40) {
-            let cut = disk.crash(PowerCut::Kept);
-            overwrite(&cut, &path, |bytes| bytes.truncate(place));
-            assert_passes_over(&cut, &newest, &expected, &format!("{} cut at {place}", path.display()));
-            let flipped = disk.crash(PowerCut::Kept);
-            overwrite(&flipped, &path, |bytes| bytes[place] ^= 1 << (place % 8));
-            // The version may become a newer one, which nobody passes over.
-            if path != newest || !(8..12).contains(&place) {
-                assert_passes_over(
-                    &flipped,
-                    &newest,
-                    &expected,
-                    &format!("{} flipped at {place}", path.display()),
-                );
-            }
+            let cut = |bytes: &mut Vec<u8>| bytes.truncate(place);
+            assert_passes_over(&disk, files, cut, &expected, &format!("cut at {place}"));
+            let flip = |bytes: &mut Vec<u8>| bytes[place] ^= 1 << (place % 8);
+            assert_passes_over(&disk, files, flip, &expected, &format!("flipped at {place}"));
+            damages += 2;
         }
     }
+    ledger.set("cycles", damages);
+    ledger.set("lost", 0);
+    ledger.note(None);
 }
 
 #[test]
@@ -101,6 +109,36 @@ fn when_all_checkpoints_are_damaged_nothing_is_begun_anew() {
         assert!(error.contains("Restore the directory") && error.contains("begins anew"), "{error}");
         assert_eq!(manifests(&left), before, "nothing is changed");
     }
+}
+
+#[test]
+fn data_that_no_manifest_is_left_of_is_not_begun_anew() {
+    let disk = used_disk();
+    manifests(&disk).iter().for_each(|manifest| disk.remove_file(manifest).unwrap());
+    disk.remove_dir_all(Path::new("/checkpoint/log")).unwrap();
+    let before = disk.list(Path::new("/checkpoint/checkpoints")).unwrap();
+    let test = context(7, 2);
+    program(&test);
+    let error = start_error(&disk, &test);
+    assert!(error.contains("/checkpoint has the data of a checkpoint but no manifest"), "{error}");
+    assert!(error.contains("nothing is started: restore the directory"), "{error}");
+    let after = disk.list(Path::new("/checkpoint/checkpoints")).unwrap();
+    assert!(after == before && before.len() == 2, "{after:?}");
+}
+
+#[test]
+fn a_program_that_begins_anew_says_so_and_one_that_goes_on_does_not() {
+    let disk = SimFs::new();
+    let mut starts = (0..2).map(|_| {
+        let test = context(0, 2);
+        program(&test);
+        test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+        told(|| test.start().unwrap())
+    });
+    let (first, second) = (starts.next().unwrap(), starts.next().unwrap());
+    let anew = "there is no checkpoint: beginning anew directory=/checkpoint";
+    assert!(first.contains(anew), "{first}");
+    assert!(!second.contains("anew") && second.contains("going on from a checkpoint"), "{second}");
 }
 
 fn segment(disk: &SimFs) -> std::path::PathBuf {

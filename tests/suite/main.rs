@@ -10,6 +10,8 @@ mod full_disk;
 mod guarantees;
 mod inverses;
 mod layout;
+#[path = "../crash/ledger.rs"]
+mod ledger;
 mod listener;
 mod long_run;
 mod missed;

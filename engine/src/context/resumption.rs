@@ -82,11 +82,12 @@ impl CheckpointDir {
         })?;
         let mut generations = Generations::open(Arc::clone(&self.fs), &inspect::checkpoints_in(&self.dir))?;
         let newest = generations.newest(contents)?.map(|(manifest, operators, _)| (manifest, operators));
-        self.check_expected(newest.as_ref().map(|(manifest, _)| manifest))?;
+        self.check_expected(newest.as_ref().map(|(manifest, _)| manifest), generations.has_data()?)?;
         Ok(Opened { dir: self.clone(), lock, generations, newest, log: None })
     }
 
-    fn check_expected(&self, found: Option<&Manifest>) -> Result<()> {
+    /// `has_data`: whether there is data of a checkpoint, be it found or not.
+    fn check_expected(&self, found: Option<&Manifest>, has_data: bool) -> Result<()> {
         let dir = self.dir.display();
         match found {
             Some(manifest) if !self.goes_on => Err(Error::Recovery(format!(
@@ -97,6 +98,10 @@ impl CheckpointDir {
             None if has_files(&*self.fs, &inspect::log_in(&self.dir)) => Err(Error::Recovery(format!(
                 "{dir} has a log but no checkpoint, so what is in the log cannot be gone on with: restore the folder checkpoints \
                  from a copy; to begin anew, and lose what is in the log, use another directory or empty this one"
+            ))),
+            None if has_data => Err(Error::Recovery(format!(
+                "{dir} has the data of a checkpoint but no manifest that says what it is, and no log, so nothing is started: restore \
+                 the directory from a copy; to begin anew, and lose what is in it, use another directory or empty this one"
             ))),
             _ => Ok(()),
         }
@@ -138,6 +143,7 @@ impl Opened {
     pub(super) fn resume(&mut self, graph: &Graph, zero: Time, now: Time) -> Result<Resumption> {
         let newest = self.newest.take();
         if newest.is_none() {
+            tracing::info!(directory = %self.dir.dir.display(), "there is no checkpoint: beginning anew");
             // Before there is a log: a log without a checkpoint is a damaged directory.
             let common = common(graph.executor().config(), zero);
             self.generations.write(snapshot(graph, &common, zero, |_, _| BTreeMap::new())?)?;

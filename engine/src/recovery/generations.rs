@@ -70,6 +70,15 @@ impl Generations {
         Generations { fs, dir: dir.to_owned(), last: 0, kept: Vec::new(), known: BTreeMap::new() }
     }
 
+    /// Whether there is any data. The first checkpoint of a program has none, so where there is some, there has been a
+    /// manifest.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(crate) fn has_data(&self) -> Result<bool> {
+        Ok(!self.numbers(DATA)?.is_empty())
+    }
+
     /// All manifests, the newest first, each with what is wrong with it if it cannot be read.
     pub(crate) fn all(&self) -> Result<Vec<(PathBuf, Result<Manifest>)>> {
         let paths = self.numbers(MANIFEST)?.into_iter().rev().map(|number| self.path(number, MANIFEST));

@@ -122,6 +122,7 @@ impl Manifest {
         if crc32c::crc32c_append(crc32c::crc32c(&head[..HEAD - 4]), body).to_le_bytes() != crc {
             return Err(Damage::Broken("its checksum does not fit".to_owned()));
         }
+        // Only now: what looks like a newer version may be a flipped bit, and then the checkpoint before this one is good.
         if format > FORMAT {
             return Err(Damage::Newer(format));
         }

@@ -1,10 +1,12 @@
 //! Every call of a job fails once, in every way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::{Core, Known, job};
 use super::support::*;
 use crate::fs::{Call, Errno, Fault, FaultyFs, Fs, PowerCut, SimFs};
+use crate::wal::{Log, RecordId};
 
 /// Runs the job with one fault after the other, until none happens, and hands over what is left each time.
 fn each_fault(
@@ -49,6 +51,29 @@ fn a_full_disk_loses_nothing_and_the_job_goes_on() {
         });
         assert!(faults > 20, "{faults}");
     }
+}
+
+/// What is acknowledged while the disk is slow is durable when it is, and all of it comes through.
+#[test]
+fn a_slow_disk_acknowledges_nothing_before_it_is_durable() {
+    let disk = SimFs::new();
+    let faulty = FaultyFs::new(Arc::new(disk.clone()));
+    let (log, _) = Log::open(Arc::new(faulty.clone()), dir(), &options()).unwrap();
+    for call in [Call::Write, Call::Sync, Call::SyncDir] {
+        faulty.inject(call, 1..=u64::MAX, Fault::Delay(Duration::from_millis(5)));
+    }
+    let durable = || numbers(&open(&disk.crash(PowerCut::Lost), &options()).1).len() as u64;
+    for number in 0..40 {
+        let id = log.append(kind(number), payload(number)).unwrap();
+        // Others come while the disk is at it.
+        if number % 4 == 3 {
+            log.wait(id).unwrap();
+            assert_eq!((durable(), log.durable()), (number + 1, RecordId(number + 1)));
+        }
+    }
+    assert!(segments(&disk).len() > 1 && faulty.faults() > 20, "{}", faulty.faults());
+    drop(log);
+    assert_eq!(durable(), 40);
 }
 
 #[test]
