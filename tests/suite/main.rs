@@ -8,6 +8,7 @@ mod fan_out;
 mod files;
 mod full_disk;
 mod guarantees;
+#[cfg(debug_assertions)]
 mod inverses;
 mod layout;
 #[path = "../crash/ledger.rs"]
@@ -24,5 +25,3 @@ mod storage;
 mod support;
 mod way_of_a_record;
 mod windows;
-
-#[cfg(debug_assertions)]
