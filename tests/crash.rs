@@ -80,6 +80,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
         process.kill();
     }
     let (mut process, mut put_out) = (program.start(), PutOut::default());
+    process.await_going_on();
     process::eventually_by_steps("all files are taken", || {
         let taken = put_out.lines_in(&program.output());
         (taken >= sent.len(), oracle::folders_in(&program.output()))

@@ -63,6 +63,9 @@ const MEMORY_MAX_BYTES: u64 = 128 << 20;
 /// What of `memory.max` the process may ever have, in percent.
 const MEMORY_MAX_PERCENT: u64 = 110;
 
+/// What a program says that goes on.
+const GOING_ON: &str = "going on from a checkpoint";
+
 /// The length of a batch: on a disk that takes a few milliseconds for each sync, there is time for the three outputs in it.
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -134,6 +137,7 @@ impl Program {
         command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
         command.args(["--interval", &millis(self.interval), "--window", &millis(self.window())]);
         command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
+        command.env("RUST_LOG", "warn,millstream_engine::context::resumption=info");
         command.env("MILLSTREAM_MEMORY_MAX", MEMORY_MAX_BYTES.to_string());
         command.env("MILLSTREAM_RECEIVER_MAX_HELD_BYTES", HELD_MAX_BYTES.to_string());
         command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
@@ -148,6 +152,12 @@ impl Program {
 }
 
 impl Process {
+    /// Waits until it goes on where an earlier one has ended: from then on it does what signals tell it.
+    pub(crate) fn await_going_on(&mut self) {
+        let told: Vec<_> = self.says.iter().take_while(|line| !line.contains(GOING_ON)).collect();
+        assert!(!self.has_ended(), "the program ended by itself: {}", told.join("\n"));
+    }
+
     /// Where it listens; `None` when it has ended before it did.
     pub(crate) fn address(&mut self) -> Option<SocketAddr> {
         let mut told = Vec::new();
