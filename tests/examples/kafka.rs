@@ -1,4 +1,4 @@
-//! The programs with windows on the logs of a Kafka server, which are not part of the repository: `MILLSTREAM_DATA`
+//! The programs with windows on the logs of a Kafka server, which are not part of the repository: `TEST_DATA`
 //! names a folder that has them in `kafka0/`.
 
 use std::fs;

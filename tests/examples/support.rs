@@ -21,15 +21,13 @@ pub(crate) fn data(name: &str) -> String {
     root().join("data").join(name).display().to_string()
 }
 
-/// The logs of a Kafka server, sorted by name, from the folder that `MILLSTREAM_DATA` names. They are no part of the
+/// The logs of a Kafka server, sorted by name, from the folder that `TEST_DATA` names. They are no part of the
 /// repository: without the variable the part of a test that needs them is left out, which is said even where the output
 /// of tests is not shown.
 pub(crate) fn kafka_logs() -> Option<Vec<PathBuf>> {
-    let Some(folder) = std::env::var_os("MILLSTREAM_DATA") else {
-        let _ = writeln!(
-            io::stderr(),
-            "LEFT OUT: the logs of kafka0: MILLSTREAM_DATA names no folder that has them"
-        );
+    let Some(folder) = std::env::var_os("TEST_DATA") else {
+        let _ =
+            writeln!(io::stderr(), "LEFT OUT: the logs of kafka0: TEST_DATA names no folder that has them");
         return None;
     };
     let folder = Path::new(&folder).join("kafka0");
@@ -50,8 +48,7 @@ pub(crate) fn example(name: &str) -> Command {
         build_examples(built);
     }
     let mut command = Command::new(program);
-    // What begins with MILLSTREAM_ is a setting to a program.
-    command.current_dir(root()).env_remove("RUST_LOG").env_remove("MILLSTREAM_DATA");
+    command.current_dir(root()).env_remove("RUST_LOG");
     command
 }
 

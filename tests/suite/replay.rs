@@ -1,6 +1,6 @@
 //! Logs replayed batch by batch: every window is compared with one that is made of the lines themselves.
 //!
-//! The text that comes with the repository always; the logs of a Kafka server if `MILLSTREAM_DATA` names a folder that
+//! The text that comes with the repository always; the logs of a Kafka server if `TEST_DATA` names a folder that
 //! has them in `kafka0/`.
 
 use std::collections::BTreeMap;
@@ -109,12 +109,10 @@ fn windows_over_the_text_of_the_repository_are_those_of_its_lines() {
 
 #[test]
 fn windows_over_the_logs_of_a_kafka_server_are_those_of_their_lines() {
-    let Some(folder) = std::env::var_os("MILLSTREAM_DATA") else {
+    let Some(folder) = std::env::var_os("TEST_DATA") else {
         // Seen even where the output of tests is not shown.
-        let _ = writeln!(
-            io::stderr(),
-            "LEFT OUT: the logs of kafka0: MILLSTREAM_DATA names no folder that has them"
-        );
+        let _ =
+            writeln!(io::stderr(), "LEFT OUT: the logs of kafka0: TEST_DATA names no folder that has them");
         return;
     };
     let folder = Path::new(&folder).join("kafka0");
