@@ -123,7 +123,7 @@ impl Memory {
         }
     }
 
-    /// True when nothing more should be taken in, as of the last [`look`](Self::look).
+    /// True when nothing more should be taken in, as of the last `look`.
     pub fn is_full(&self) -> bool {
         self.0.is_full.load(Ordering::Relaxed)
     }

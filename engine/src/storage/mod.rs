@@ -7,7 +7,7 @@
 //! | [`Spill`] | takes what must leave memory, compressed and with checksums, and gives it back |
 //!
 //! Memory is made in this order: what is kept and can be computed again or be read from disk goes first, oldest first
-//! ([`Memory::reserve`]); received blocks go to the disk next, if their level says so; then receivers are slowed. State and windows are
+//! (`Memory::reserve`); received blocks go to the disk next, if their level says so; then receivers are slowed. State and windows are
 //! never spilled: when they alone need more than there is, the batch fails and says so.
 
 mod area;
