@@ -5,7 +5,7 @@ use std::vec::IntoIter;
 use millstream_engine::rdd::Rdd;
 use millstream_engine::{BoxError, Result, Time};
 
-use crate::print::{page, write_to, write_to_stdout};
+use crate::print::Page;
 use crate::stream::{ItemOf, SharedOf, Stream};
 use crate::{Actions, Show};
 
@@ -32,7 +32,7 @@ pub trait OutputOps: Stream {
     where
         Self::Rdd: Rdd<Item: Show>,
     {
-        self.stream().output("print", move |_, rdd, time| write_to_stdout(&page(&rdd, time, n)?));
+        self.stream().output("print", move |_, rdd, time| Page::of(&rdd, time, n)?.write_to_stdout());
     }
 
     /// The same to `writer`.
@@ -41,7 +41,7 @@ pub trait OutputOps: Stream {
     where
         Self::Rdd: Rdd<Item: Show>,
     {
-        self.stream().output("print", move |_, rdd, time| write_to(&writer, &page(&rdd, time, n)?));
+        self.stream().output("print", move |_, rdd, time| Page::of(&rdd, time, n)?.write_to(&writer));
     }
 
     /// Calls `f` with the RDD of each batch and its time, on the thread that runs the batch's job. What `f` does with the RDD is
