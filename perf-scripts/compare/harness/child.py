@@ -48,7 +48,7 @@ def cost(result: dict) -> Cost:
     if not passes:
         return Cost(wall_s, cpu_s, wall_s, cpu_s, result["peak_mb"])
     (first_wall_s, _, _, first_cpu_s), (_, pass_s, pass_cpu_s, _) = passes[0], passes[-1]
-    # A program with one pass has its end, too: freeing its memory, for one. A JVM's second pass is not part of the first.
+    # A program with one pass has its end, too: freeing its memory, for one. A second pass is not part of the first.
     if len(passes) > 1:
         wall_s, cpu_s = first_wall_s, first_cpu_s
     return Cost(wall_s, cpu_s, pass_s, pass_cpu_s, result["peak_mb"])

@@ -64,8 +64,8 @@ def _page(date: str, run: Run, plots: list[Path]) -> str:
         f"# The engine beside its peers, {date}",
         f"`{shlex.join(['perf-scripts/compare/run.py', *sys.argv[1:]])}`",
         "How it is measured, how the peers are set up and what favours whom: `perf-scripts/compare/README.md`. "
-        "Every figure is of runs whose output was the answer. Of JVMs, *work* is a second pass in a warm machine; "
-        "of all others it is the first and only pass.",
+        "Every figure is of runs whose output was the answer. *Work* is a second pass over the same input in the same "
+        "process, which is warm then; only of mawk it is the first.",
         "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in run.facts),
         "## Results",
         run.text.strip(),

@@ -1,5 +1,7 @@
 """The workloads in DuckDB's SQL."""
 
+import functools
+
 import duckdb
 import passes
 
@@ -22,11 +24,16 @@ ACCESS_LOG = """
 """
 
 
+@functools.cache
+def database(threads: int) -> duckdb.DuckDBPyConnection:
+    """The same in all passes."""
+    return duckdb.connect(config={"threads": threads, "preserve_insertion_order": False})
+
+
 def run(query: str):
     def work(input: str, output: str, threads: int) -> None:
-        database = duckdb.connect(config={"threads": threads, "preserve_insertion_order": False})
         lines = LINES.format(input=input)
-        database.execute(COPY.format(query=query.format(lines=lines), output=output))
+        database(threads).execute(COPY.format(query=query.format(lines=lines), output=output))
 
     return work
 

@@ -7,23 +7,15 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::Outcome;
 use crate::arguments::Arguments;
+use crate::{Outcome, output};
 
-/// Runs `work` as the only pass and tells what it took; an error goes to standard error.
+/// The first pass is the cold start, the last the figure of a process that is warm; the same for all peers.
+const PASSES: u32 = 2;
+
+/// The exit code of what the command line asks for; an error goes to standard error.
 pub fn run(work: impl FnOnce(&Arguments) -> Outcome) -> ExitCode {
-    end(Arguments::from_command_line().and_then(|arguments| pass(|| work(&arguments))))
-}
-
-/// The same for work whose input is made in memory before its time begins.
-pub fn run_prepared<T>(
-    prepare: impl FnOnce(&Arguments) -> Outcome<T>,
-    work: impl FnOnce(&Arguments, T) -> Outcome,
-) -> ExitCode {
-    end(Arguments::from_command_line().and_then(|arguments| {
-        let prepared = prepare(&arguments)?;
-        pass(|| work(&arguments, prepared))
-    }))
+    end(Arguments::from_command_line().and_then(|arguments| work(&arguments)))
 }
 
 /// The exit code of an outcome; an error goes to standard error.
@@ -35,13 +27,38 @@ pub fn end(outcome: Outcome) -> ExitCode {
     ExitCode::from(u8::from(outcome.is_err()))
 }
 
-fn pass(work: impl FnOnce() -> Outcome) -> Outcome {
+/// Does the work in several passes, and tells what each took. Only the results of the last are left.
+///
+/// # Errors
+/// Those of the work.
+pub fn passes(arguments: &Arguments, mut work: impl FnMut() -> Outcome) -> Outcome {
+    prepared_passes(arguments, || Ok(()), |()| work())
+}
+
+/// The same for work whose input is made in memory before the time of a pass begins.
+///
+/// # Errors
+/// Those of the work.
+pub fn prepared_passes<T>(
+    arguments: &Arguments,
+    mut prepare: impl FnMut() -> Outcome<T>,
+    mut work: impl FnMut(T) -> Outcome,
+) -> Outcome {
+    for number in 1..=PASSES {
+        output::clear(&arguments.output)?;
+        let prepared = prepare()?;
+        pass(number, || work(prepared))?;
+    }
+    Ok(())
+}
+
+fn pass(number: u32, work: impl FnOnce() -> Outcome) -> Outcome {
     let (cpu_before, begin) = (cpu_time(), Instant::now());
     work()?;
     let (seconds, cpu) = (begin.elapsed().as_secs_f64(), cpu_time());
     let mut out = std::io::stdout().lock();
     let in_pass = (cpu - cpu_before).as_secs_f64();
-    writeln!(out, "pass 1 {seconds:.6} {in_pass:.6} {:.6}", cpu.as_secs_f64())?;
+    writeln!(out, "pass {number} {seconds:.6} {in_pass:.6} {:.6}", cpu.as_secs_f64())?;
     Ok(out.flush()?)
 }
 

@@ -15,11 +15,13 @@ mod table;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    report::run(|arguments| match arguments.workload.as_str() {
-        "word_count" => word_count(arguments),
-        "access_log" => access_log::run(arguments),
-        "key_count" => key_count::run(arguments),
-        other => report::unknown(other),
+    report::run(|arguments| {
+        report::passes(arguments, || match arguments.workload.as_str() {
+            "word_count" => word_count(arguments),
+            "access_log" => access_log::run(arguments),
+            "key_count" => key_count::run(arguments),
+            other => report::unknown(other),
+        })
     })
 }
 

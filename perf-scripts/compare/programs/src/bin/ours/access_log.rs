@@ -2,23 +2,19 @@
 
 use std::io::Write;
 
+use compare_programs::Outcome;
 use compare_programs::arguments::Arguments;
-use compare_programs::{Outcome, output};
 use millstream::io::format::access_log;
 use millstream::prelude::*;
 
-use crate::once;
+use crate::once::{self, FileLines};
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let counts = once::run(arguments, |lines| {
+    let count = |lines: &DStream<FileLines>| {
         let requests = lines.filter_map(|line| status_and_path(&line));
         requests.map(|request| (request, 1)).reduce_by_key(|a, b| a + b)
-    })?;
-    let mut lines = output::create(&arguments.output)?;
-    for ((status, path), count) in counts {
-        writeln!(lines, "{status}\t{path}\t{count}")?;
-    }
-    Ok(lines.flush()?)
+    };
+    once::run(arguments, count, |lines, (status, path), count| writeln!(lines, "{status}\t{path}\t{count}"))
 }
 
 /// `None` when the line is malformed.

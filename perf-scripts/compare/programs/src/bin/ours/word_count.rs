@@ -4,12 +4,12 @@ use compare_programs::arguments::Arguments;
 use compare_programs::{Outcome, output};
 use millstream::prelude::*;
 
-use crate::once;
+use crate::once::{self, FileLines};
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let counts = once::run(arguments, |lines| {
+    let count = |lines: &DStream<FileLines>| {
         let words = lines.flat_map(|line| line.split_ascii_whitespace());
         words.map(|word| (word, 1)).reduce_by_key(|a, b| a + b)
-    })?;
-    Ok(output::write_counts(&arguments.output, counts)?)
+    };
+    once::run(arguments, count, output::write_count)
 }

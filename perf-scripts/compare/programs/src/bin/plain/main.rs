@@ -15,15 +15,21 @@ mod ysb;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("ysb") {
-        return report::run_prepared(ysb::prepare, ysb::run);
-    }
     report::run(|arguments| match arguments.workload.as_str() {
+        "ysb" => {
+            report::prepared_passes(arguments, || ysb::prepare(arguments), |load| ysb::run(arguments, load))
+        }
+        _ => report::passes(arguments, || file(arguments)),
+    })
+}
+
+fn file(arguments: &Arguments) -> Outcome {
+    match arguments.workload.as_str() {
         "word_count" => word_count(arguments),
         "access_log" => access_log::run(arguments),
         "key_count" => key_count::run(arguments),
         other => report::unknown(other),
-    })
+    }
 }
 
 fn word_count(arguments: &Arguments) -> Outcome {
