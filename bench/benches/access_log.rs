@@ -28,7 +28,7 @@ fn count_by_client(lines: impl Rdd<Item = Text>) -> Vec<(Text, u64)> {
 fn count_by_status_of_parsed(lines: impl Rdd<Item = Text>) -> Vec<(u16, u64)> {
     let statuses = lines.filter_map(|line| {
         let log = access_log::parse(&line).ok()?;
-        std::hint::black_box(log.user_agent);
+        std::hint::black_box(log.user_agent());
         Some(log.status)
     });
     statuses.map(|status| (status, 1)).reduce_by_key(|a, b| a + b).collect().expect("no task fails")

@@ -5,8 +5,8 @@
 //! client ident user          time                     request     status bytes       referer         user agent
 //! ```
 //!
-//! [`parse`] takes a line apart without copying it. [`client`] and [`status`] give one field in a fraction
-//! of the time, because they need not look behind the byte count, where half of a combined line lies.
+//! [`parse`] takes a line apart without copying it; behind the byte count, where half of a combined line
+//! lies, only [`AccessLog::referer`] and [`AccessLog::user_agent`] look. [`client`] and [`status`] give one field.
 //! All three agree on which lines are malformed: a line is well formed if it is so **up to the byte
 //! count**. What follows is free, since servers append fields at will and cut long lines:
 //!
@@ -19,7 +19,7 @@
 //! may contain spaces if the ident is `-`, as it always is today. A `\r` or `\n` at the end is no part of the line.
 
 use super::timestamp;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 use std::fmt;
 
 /// The fields of one line, borrowed from it.
@@ -31,7 +31,7 @@ use std::fmt;
 /// let log = access_log::parse(line)?;
 /// assert_eq!((log.client, log.status, log.bytes), ("192.0.2.7", 200, Some(2326)));
 /// assert_eq!((log.method(), log.path(), log.protocol()), (Some("GET"), Some("/a?b=c"), Some("HTTP/1.1")));
-/// assert_eq!((log.referer, log.user_agent), (None, Some("curl/8.5")));
+/// assert_eq!((log.referer(), log.user_agent()), (None, Some("curl/8.5")));
 /// assert_eq!(log.timestamp_millis(), Some(1_431_857_103_000));
 /// # Ok::<(), access_log::Malformed>(())
 /// ```
@@ -51,17 +51,15 @@ pub struct AccessLog<'a> {
     pub status: u16,
     /// The size of the response, `None` if written as `-`.
     pub bytes: Option<u64>,
-    /// The referer, `None` if absent or written as `-`.
-    pub referer: Option<&'a str>,
-    /// The user agent, `None` if absent or written as `-`.
-    pub user_agent: Option<&'a str>,
+    /// What stands behind the byte count: half of a combined line, in which nothing has been looked for yet.
+    tail: &'a str,
 }
 
 impl<'a> AccessLog<'a> {
     /// The method of the request, if the request looks like one.
     #[must_use]
     pub fn method(&self) -> Option<&'a str> {
-        let (method, _) = self.request.split_once(' ')?;
+        let method = &self.request[..memchr(b' ', self.request.as_bytes())?];
         let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
         is_method.then_some(method)
     }
@@ -69,20 +67,32 @@ impl<'a> AccessLog<'a> {
     /// What was asked for, with its query string, if the request looks like one.
     #[must_use]
     pub fn path(&self) -> Option<&'a str> {
-        let target = &self.request[self.method()?.len() + 1..];
-        Some(
-            target
-                .rsplit_once(' ')
-                .filter(|(_, last)| last.starts_with("HTTP/"))
-                .map_or(target, |(path, _)| path),
-        )
+        let target = self.target()?;
+        Some(path_and_protocol(target).map_or(target, |(path, _)| path))
     }
 
     /// The protocol of the request; an HTTP/0.9 request has none.
     #[must_use]
     pub fn protocol(&self) -> Option<&'a str> {
-        let target = &self.request[self.method()?.len() + 1..];
-        target.rsplit_once(' ').map(|(_, last)| last).filter(|last| last.starts_with("HTTP/"))
+        path_and_protocol(self.target()?).map(|(_, protocol)| protocol)
+    }
+
+    /// The request behind its method.
+    fn target(&self) -> Option<&'a str> {
+        Some(&self.request[self.method()?.len() + 1..])
+    }
+
+    /// The referer, `None` if absent or written as `-`.
+    #[must_use]
+    pub fn referer(&self) -> Option<&'a str> {
+        quoted(self.tail, 0).0
+    }
+
+    /// The user agent, `None` if absent or written as `-`.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&'a str> {
+        let (_, next) = quoted(self.tail, 0);
+        quoted(self.tail, next).0
     }
 
     /// The time in milliseconds since 1970 UTC; `None` if it is not of the form `17/May/2015:10:05:03 +0000`.
@@ -106,8 +116,6 @@ impl<'a> AccessLog<'a> {
 pub fn parse(line: &str) -> Result<AccessLog<'_>, Malformed> {
     let line = without_line_end(line);
     let head = Head::scan(line.as_bytes())?;
-    let (referer, next) = quoted(line, head.end);
-    let (user_agent, _) = quoted(line, next);
     Ok(AccessLog {
         client: &line[..head.client_end],
         ident: &line[head.client_end + 1..head.ident_end],
@@ -116,8 +124,7 @@ pub fn parse(line: &str) -> Result<AccessLog<'_>, Malformed> {
         request: &line[head.time_end + 3..head.request_end],
         status: head.status,
         bytes: head.bytes,
-        referer,
-        user_agent,
+        tail: &line[head.end..],
     })
 }
 
@@ -259,6 +266,13 @@ impl Head {
         let (bytes, end) = bytes_at(line, request_end + 5)?;
         Ok(Head { client_end, ident_end, user_end, time_end, request_end, status, bytes, end })
     }
+}
+
+/// The two sides of the last space, if the protocol stands behind it.
+fn path_and_protocol(target: &str) -> Option<(&str, &str)> {
+    let space = memrchr(b' ', target.as_bytes())?;
+    let protocol = &target[space + 1..];
+    protocol.starts_with("HTTP/").then(|| (&target[..space], protocol))
 }
 
 fn without_line_end(line: &str) -> &str {

@@ -71,9 +71,7 @@ impl FileStream {
         ssc.start()?;
         Ok(FileStream { ssc, queue, written })
     }
-}
 
-impl FileStream {
     /// Waits until a batch with results is done.
     fn await_written(&self) -> Outcome {
         loop {
