@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::Time;
 use crate::block::ring::Consumer;
-use crate::block::{ReadSegments, Segment};
+use crate::block::{FindSegments, Segment};
 use crate::job::{Executor, Job, Stage};
 use crate::storage::StorageLevel;
-use crate::{Result, Time};
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
 pub(crate) trait EagerSide: Send + Sync {
@@ -52,7 +52,7 @@ pub struct BlockTracker {
 #[derive(Default)]
 struct Earlier {
     batches: BTreeMap<Time, Range<u64>>,
-    read: Option<Arc<ReadSegments>>,
+    find: Option<Arc<FindSegments>>,
 }
 
 struct State {
@@ -296,24 +296,27 @@ impl BlockTracker {
         received
     }
 
-    /// The segments of the batch at `time`, once it is closed and until it is forgotten. Those of a batch of an earlier run are read
-    /// by the first call.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub(crate) fn blocks_of(&self, time: Time) -> Result<Option<Arc<BatchBlocks>>> {
+    /// The segments of the batch at `time`, once it is closed and until it is forgotten.
+    pub(crate) fn blocks_of(&self, time: Time) -> Option<Arc<BatchBlocks>> {
         let mut earlier = self.earlier();
-        if let (Some(numbers), Some(read)) = (earlier.batches.get(&time).cloned(), &earlier.read) {
-            let segments = read(numbers.clone())?;
-            self.hold(segments.iter().map(Segment::len).sum());
+        if let (Some(numbers), Some(find)) = (earlier.batches.get(&time).cloned(), &earlier.find) {
+            let segments = find(numbers.clone());
             let mut state = self.state();
             let batch = BatchBlocks::open(state.next_sequence(), numbers.start, time);
-            batch.segments().all = segments;
+            self.take_up(&batch, segments);
             state.closed.insert(time, batch);
             earlier.batches.remove(&time);
         }
         drop(earlier);
-        Ok(self.state().closed.get(&time).cloned())
+        self.state().closed.get(&time).cloned()
+    }
+
+    /// Gives a batch the segments of an earlier run, of which only those are held that are in memory.
+    fn take_up(&self, batch: &BatchBlocks, segments: Vec<Segment>) {
+        let on_disk = segments.iter().filter(|segment| !segment.is_in_memory()).map(Segment::len).sum();
+        self.hold(segments.iter().map(Segment::len).sum());
+        batch.segments().all = segments;
+        self.release(batch.spilled(on_disk));
     }
 
     fn earlier(&self) -> MutexGuard<'_, Earlier> {
@@ -332,20 +335,19 @@ impl BlockTracker {
         later.map_or(state.open.first, |(_, batch)| batch.first)
     }
 
-    /// Goes on where an earlier run has ended: its `batches` have the segments of these numbers, which `read` reads; `next` belong to
+    /// Goes on where an earlier run has ended: its `batches` have the segments of these numbers, which `find` finds; `next` belong to
     /// none yet, and follow one another from the number `first` on.
     pub(crate) fn restore(
         &self,
         batches: BTreeMap<Time, Range<u64>>,
-        read: Arc<ReadSegments>,
+        find: Arc<FindSegments>,
         first: u64,
         next: Vec<Segment>,
     ) {
-        *self.earlier() = Earlier { batches, read: Some(read) };
-        self.hold(next.iter().map(Segment::len).sum());
+        *self.earlier() = Earlier { batches, find: Some(find) };
         let mut state = self.state();
         state.open = BatchBlocks::open(state.open.sequence, first, state.open.time());
-        state.open.segments().all = next;
+        self.take_up(&state.open, next);
     }
 
     /// True when there are segments that belong to no closed batch.

@@ -119,13 +119,13 @@ mod tests {
         }
 
         fn bytes_of(&self, time: i64) -> Vec<u8> {
-            let segments = self.tracker.blocks_of(at(time)).unwrap().unwrap().all();
+            let segments = self.tracker.blocks_of(at(time)).unwrap().all();
             let chunks = self.tracker.executor().chunks();
             segments.iter().flat_map(|segment| segment.content(chunks).unwrap().as_bytes().to_vec()).collect()
         }
 
         fn in_memory(&self, time: i64) -> usize {
-            let segments = self.tracker.blocks_of(at(time)).unwrap().unwrap().all();
+            let segments = self.tracker.blocks_of(at(time)).unwrap().all();
             segments.iter().filter(|segment| segment.is_in_memory()).count()
         }
     }

@@ -9,4 +9,4 @@ mod segment_log;
 pub use blocks::Blocks;
 pub use format::{BlockFormat, Lines, Records, Sealed};
 pub use segment::{Content, Segment};
-pub(crate) use segment_log::{Mark, ReadSegments, SegmentLog};
+pub(crate) use segment_log::{FindSegments, LoggedContent, Mark, SegmentLog};

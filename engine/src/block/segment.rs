@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::LoggedContent;
 use crate::storage::{Slot, SpillFile};
 use crate::text::{self, Chunk, ChunkPool, Utf8Chunk};
 use crate::{Error, Result, Time};
@@ -25,7 +26,12 @@ pub enum Content {
 #[derive(Debug)]
 enum Body {
     Memory(Content),
-    Disk { slot: Slot, is_text: bool },
+    Disk {
+        slot: Slot,
+        is_text: bool,
+    },
+    /// Of an earlier run: there may be more of it than there is memory.
+    Log(Arc<dyn LoggedContent>),
 }
 
 impl Content {
@@ -71,6 +77,11 @@ impl Segment {
         Segment { body: Arc::new(Mutex::new(Body::Memory(content))), len, records, block }
     }
 
+    /// A segment of an earlier run, whose `len` bytes are in the log and stay there.
+    pub(crate) fn logged(content: Arc<dyn LoggedContent>, len: usize, records: u64, block: Time) -> Self {
+        Segment { body: Arc::new(Mutex::new(Body::Log(content))), len, records, block }
+    }
+
     fn body(&self) -> MutexGuard<'_, Body> {
         self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,11 +91,20 @@ impl Segment {
     /// # Errors
     /// When they cannot be read back.
     pub fn content(&self, chunks: &ChunkPool) -> Result<Content> {
-        let (slot, is_text) = match &*self.body() {
-            Body::Memory(content) => return Ok(content.clone()),
-            Body::Disk { slot, is_text } => (slot.clone(), *is_text),
-        };
-        Content::copied(&slot.read()?, is_text, chunks)
+        let body = self.body();
+        match &*body {
+            Body::Memory(content) => Ok(content.clone()),
+            Body::Disk { slot, is_text } => {
+                let (slot, is_text) = (slot.clone(), *is_text);
+                drop(body);
+                Content::copied(&slot.read()?, is_text, chunks)
+            }
+            Body::Log(content) => {
+                let content = Arc::clone(content);
+                drop(body);
+                content.read(chunks)
+            }
+        }
     }
 
     /// Moves the bytes to the end of `file`; false when they are on disk already. Who is reading them has them in memory until he is

@@ -1,9 +1,11 @@
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Segment};
 use crate::Result;
+use crate::text::ChunkPool;
 
 /// Where the received segments of a stream are written before anybody relies on them.
 pub(crate) trait SegmentLog: Send + Sync {
@@ -28,5 +30,14 @@ pub(crate) struct Mark {
     pub(crate) number: u64,
 }
 
-/// Reads the segments of an earlier run whose numbers lie in a range.
-pub(crate) type ReadSegments = dyn Fn(Range<u64>) -> Result<Vec<Segment>> + Send + Sync;
+/// The content of one segment in a log.
+pub(crate) trait LoggedContent: fmt::Debug + Send + Sync {
+    /// Reads it into a chunk of `chunks`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read(&self, chunks: &ChunkPool) -> Result<Content>;
+}
+
+/// Finds the segments of an earlier run whose numbers lie in a range.
+pub(crate) type FindSegments = dyn Fn(Range<u64>) -> Vec<Segment> + Send + Sync;

@@ -60,7 +60,8 @@ impl Durability {
     ) -> Result<Arc<Self>> {
         let config = graph.executor().config();
         let (lock, generations, log) = opened.into_parts()?;
-        let (reach, released) = (graph.reach()?, Arc::clone(&log));
+        // The content of recovered batches is read from the log as long as somebody may ask for them.
+        let (reach, released) = (graph.reach()?.max(graph.remembered()), Arc::clone(&log));
         let on_written = Box::new(move |oldest: &Manifest| {
             let next = oldest.receivers.iter().map(|receiver| (receiver.stream, receiver.next)).collect();
             released.release(oldest.time - reach, &next);

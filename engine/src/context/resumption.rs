@@ -368,9 +368,7 @@ impl Earlier {
                 }
             }
             let end = log.end_of(stream).unwrap_or(0).max(next);
-            let chunks = graph.executor().chunks();
-            let left = log.read(stream, next..end, chunks)?;
-            receiver.tracker().restore(batches, log.reader(stream, chunks), next, left);
+            receiver.tracker().restore(batches, log.finder(stream), next, log.segments(stream, next..end));
             unclaimed.insert(stream, end);
         }
         Ok(unclaimed)

@@ -76,7 +76,7 @@ impl<R: Rdd, S: Shuffle<R::Item>> EagerMapSide<R, S> {
             return None;
         }
         // What cannot be read is told by the node that reads the blocks in its turn.
-        let blocks = self.path.tracker.blocks_of(time).ok()??;
+        let blocks = self.path.tracker.blocks_of(time)?;
         let locals = self.locals(blocks.sequence());
         let tracker = Arc::clone(&self.path.tracker);
         Some(Arc::new(EagerBatch { tracker, blocks, locals: Mutex::new(Some(locals)) }))

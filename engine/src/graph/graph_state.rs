@@ -195,6 +195,11 @@ impl Graph {
         Ok(())
     }
 
+    /// How long batches are remembered beyond what the program needs.
+    pub(crate) fn remembered(&self) -> Duration {
+        self.parts().remember.unwrap_or_default()
+    }
+
     /// Adds a stream whose batches `input` makes.
     #[track_caller]
     pub(crate) fn add_input<I: InputStream>(

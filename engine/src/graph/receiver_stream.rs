@@ -75,7 +75,7 @@ pub(crate) fn receiver_stream<R: Receiver>(
         tracker,
         move |segment| Blocks::new(for_segment.clone(), vec![segment.clone()]),
         Box::new(move |time| {
-            let segments = blocks_of.blocks_of(time)?.map(|blocks| blocks.all()).unwrap_or_default();
+            let segments = blocks_of.blocks_of(time).map(|blocks| blocks.all()).unwrap_or_default();
             Ok(Some(Blocks::new(executor.clone(), segments)))
         }),
     ))

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
-use crate::block::{Content, Mark, ReadSegments, Segment, SegmentLog};
+use crate::block::{Content, FindSegments, LoggedContent, Mark, Segment, SegmentLog};
 use crate::codec::{decode, encoded};
 use crate::fs::Fs;
 use crate::text::ChunkPool;
@@ -31,8 +32,9 @@ impl Index {
         let (id, payload) = (record.id, &mut &*record.payload);
         match record.kind {
             kind::SEGMENT => {
-                let SegmentHeader { stream, number, mark, .. } = decode(payload)?;
-                self.streams.entry(stream).or_default().segments.push_back(InLog { number, id, mark });
+                let header: SegmentHeader = decode(payload)?;
+                let in_log = InLog { id, len: payload.len(), header };
+                self.streams.entry(in_log.header.stream).or_default().segments.push_back(in_log);
             }
             kind::BATCH => {
                 let batch: BatchRecord = decode(payload)?;
@@ -72,9 +74,10 @@ struct Stream {
 
 /// A segment in the log.
 struct InLog {
-    number: u64,
     id: RecordId,
-    mark: Option<Mark>,
+    header: SegmentHeader,
+    /// Bytes of its content.
+    len: usize,
 }
 
 /// What an earlier run has left in the log.
@@ -157,8 +160,8 @@ impl BatchLog {
         }
         for (stream, received) in &mut index.streams {
             let first = firsts.get(stream).copied().unwrap_or(0);
-            while let Some(old) = received.segments.pop_front_if(|segment| segment.number < first) {
-                received.marks.extend(old.mark.map(|mark| (mark.source, mark.number)));
+            while let Some(old) = received.segments.pop_front_if(|segment| segment.header.number < first) {
+                received.marks.extend(old.header.mark.map(|mark| (mark.source, mark.number)));
             }
             let oldest = received.segments.front().map(|segment| segment.id);
             needed = match (needed, oldest) {
@@ -174,7 +177,7 @@ impl BatchLog {
 
     /// The number behind the last segment of a stream that is in the log, if there is any.
     pub(crate) fn end_of(&self, stream: u32) -> Option<u64> {
-        self.index().streams.get(&stream)?.segments.back().map(|segment| segment.number + 1)
+        self.index().streams.get(&stream)?.segments.back().map(|segment| segment.header.number + 1)
     }
 
     /// How far the sources of a stream are with the segments before the number `end`.
@@ -182,9 +185,9 @@ impl BatchLog {
         let index = self.index();
         let Some(received) = index.streams.get(&stream) else { return BTreeMap::new() };
         let mut marks = received.marks.clone();
-        let segments = received.segments.iter().take_while(|segment| segment.number < end);
+        let segments = received.segments.iter().take_while(|segment| segment.header.number < end);
         marks.extend(
-            segments.filter_map(|segment| segment.mark.clone()).map(|mark| (mark.source, mark.number)),
+            segments.filter_map(|segment| segment.header.mark.clone()).map(|mark| (mark.source, mark.number)),
         );
         marks
     }
@@ -194,18 +197,16 @@ impl BatchLog {
         self.index().streams.entry(stream).or_default().marks = marks;
     }
 
-    /// The segments of a stream with these numbers. In the place of one that is not in the log stands an empty one, and that is told.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub(crate) fn read(&self, stream: u32, numbers: Range<u64>, chunks: &ChunkPool) -> Result<Vec<Segment>> {
-        let ids: BTreeMap<u64, RecordId> = {
+    /// The segments of a stream with these numbers, whose content stays in the log. In the place of one that is not there stands an
+    /// empty one, and that is told.
+    pub(crate) fn segments(self: &Arc<Self>, stream: u32, numbers: Range<u64>) -> Vec<Segment> {
+        let logged: BTreeMap<u64, Segment> = {
             let index = self.index();
             let segments = index.streams.get(&stream).into_iter().flat_map(|received| &received.segments);
-            let wanted = segments.filter(|segment| numbers.contains(&segment.number));
-            wanted.map(|segment| (segment.number, segment.id)).collect()
+            let wanted = segments.filter(|segment| numbers.contains(&segment.header.number));
+            wanted.map(|segment| (segment.header.number, self.logged(segment))).collect()
         };
-        let missing = (numbers.end - numbers.start) - ids.len() as u64;
+        let missing = (numbers.end - numbers.start) - logged.len() as u64;
         if missing > 0 {
             tracing::error!(
                 stream,
@@ -214,17 +215,18 @@ impl BatchLog {
                  (receiver.write_ahead_log keeps it)"
             );
         }
-        let segment = |number| match ids.get(&number) {
-            Some(id) => segment_of(&self.log.read(*id)?, chunks),
-            None => segment(&[], &SegmentHeader::default(), chunks),
-        };
-        numbers.map(segment).collect()
+        numbers.map(|number| logged.get(&number).cloned().unwrap_or_else(lost)).collect()
     }
 
-    /// What reads the segments of a stream as they are asked for.
-    pub(crate) fn reader(self: &Arc<Self>, stream: u32, chunks: &ChunkPool) -> Arc<ReadSegments> {
-        let (log, chunks) = (Arc::clone(self), chunks.clone());
-        Arc::new(move |numbers| log.read(stream, numbers, &chunks))
+    fn logged(self: &Arc<Self>, InLog { id, header, len }: &InLog) -> Segment {
+        let content = Arc::new(SegmentInLog { log: Arc::clone(self), id: *id });
+        Segment::logged(content, *len, header.records, header.block)
+    }
+
+    /// What finds the segments of a stream as they are asked for.
+    pub(crate) fn finder(self: &Arc<Self>, stream: u32) -> Arc<FindSegments> {
+        let log = Arc::clone(self);
+        Arc::new(move |numbers| log.segments(stream, numbers))
     }
 
     /// Where the segments of a stream are written.
@@ -256,7 +258,7 @@ impl SegmentLog for StreamLog {
         };
         let mut payload = Payload::from(encoded(&header)?);
         payload.push(content);
-        let in_log = InLog { number, id: self.log.log.next(), mark: header.mark };
+        let in_log = InLog { id: self.log.log.next(), header, len: segment.len() };
         self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
         // The log may have to wait for a checkpoint to be shortened, which needs the index.
         let id = self.log.log.append(kind::SEGMENT, payload)?;
@@ -273,13 +275,37 @@ impl SegmentLog for StreamLog {
     }
 }
 
-/// Makes a segment of what is in the log.
-fn segment_of(mut payload: &[u8], chunks: &ChunkPool) -> Result<Segment> {
-    let header: SegmentHeader = decode(&mut payload)?;
-    segment(payload, &header, chunks)
+/// The content of a segment in the log.
+struct SegmentInLog {
+    log: Arc<BatchLog>,
+    id: RecordId,
 }
 
-fn segment(bytes: &[u8], header: &SegmentHeader, chunks: &ChunkPool) -> Result<Segment> {
-    let content = Content::copied(bytes, header.is_text, chunks)?;
-    Ok(Segment::new(content, header.records, header.block))
+impl LoggedContent for SegmentInLog {
+    fn read(&self, chunks: &ChunkPool) -> Result<Content> {
+        let record = self.log.log.read(self.id)?;
+        let mut payload = &*record;
+        let header: SegmentHeader = decode(&mut payload)?;
+        Content::copied(payload, header.is_text, chunks)
+    }
+}
+
+/// Stands for a segment that is not in the log.
+#[derive(Debug)]
+struct Nothing;
+
+impl LoggedContent for Nothing {
+    fn read(&self, chunks: &ChunkPool) -> Result<Content> {
+        Content::copied(&[], false, chunks)
+    }
+}
+
+fn lost() -> Segment {
+    Segment::logged(Arc::new(Nothing), 0, 0, Time::default())
+}
+
+impl fmt::Debug for SegmentInLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SegmentInLog({})", self.id)
+    }
 }

@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::*;
-use crate::block::Content;
+use crate::Result;
 use crate::block::ring::{self, Producer};
-use crate::text::Chunk;
+use crate::block::{Content, LoggedContent};
+use crate::text::{Chunk, ChunkPool};
 
 const SUITE: &str = include_str!("../../../../tests/vectors/ReceivedBlockTrackerSuite.json");
 
@@ -41,7 +42,7 @@ impl Bed {
     }
 
     fn blocks_of(&self, time: i64) -> Vec<i64> {
-        let all = self.tracker.blocks_of(at(time)).unwrap().map(|blocks| blocks.all()).unwrap_or_default();
+        let all = self.tracker.blocks_of(at(time)).map(|blocks| blocks.all()).unwrap_or_default();
         all.iter().map(|segment| segment.block().as_millis()).collect()
     }
 }
@@ -159,7 +160,7 @@ fn every_segment_is_collected_once_by_whoever_comes_first() {
             }
         }
         bed.tracker.allocate(at(1));
-        let batch = bed.tracker.blocks_of(at(1)).unwrap().unwrap();
+        let batch = bed.tracker.blocks_of(at(1)).unwrap();
         bed.tracker.finish_eager(&batch);
         let mut collected = side.collected.lock().unwrap()[&0].clone();
         collected.sort_unstable();
@@ -178,7 +179,7 @@ fn a_closed_batch_waits_for_the_thread_that_is_still_at_it() {
         thread::yield_now();
     }
     bed.tracker.allocate(at(1));
-    bed.tracker.finish_eager(&bed.tracker.blocks_of(at(1)).unwrap().unwrap());
+    bed.tracker.finish_eager(&bed.tracker.blocks_of(at(1)).unwrap());
     assert_eq!(side.collected.lock().unwrap()[&0], [0]);
     assert_ne!(side.threads.lock().unwrap()[0], thread::current().id(), "a compute thread had it");
 }
@@ -203,4 +204,34 @@ fn a_tracker_does_not_keep_its_sides_alive() {
     assert_eq!(bed.tracker.eager().len(), 1);
     drop(side);
     assert!(bed.tracker.eager().is_empty());
+}
+
+/// Segments of an earlier run, in its log.
+#[derive(Debug)]
+struct InLog(u8);
+
+impl LoggedContent for InLog {
+    fn read(&self, chunks: &ChunkPool) -> Result<Content> {
+        Content::copied(&[self.0], false, chunks)
+    }
+}
+
+fn logged(numbers: Range<u64>) -> Vec<Segment> {
+    numbers.map(|number| Segment::logged(Arc::new(InLog(number as u8)), 1, 1, at(number as i64))).collect()
+}
+
+#[test]
+fn what_an_earlier_run_has_left_stays_in_its_log_until_it_is_read() {
+    let mut bed = Bed::new(1);
+    let batches = BTreeMap::from([(at(1), 0..3)]);
+    bed.tracker.restore(batches, Arc::new(logged), 3, logged(3..9));
+    assert_eq!((bed.blocks_of(1), bed.tracker.held_bytes()), (vec![0, 1, 2], 0));
+    bed.add(9);
+    bed.tracker.allocate(at(2));
+    assert_eq!((bed.blocks_of(2), bed.tracker.held_bytes()), ((3..=9).collect(), 1));
+    let first = bed.tracker.blocks_of(at(2)).unwrap().all().swap_remove(0);
+    assert_eq!(first.content(bed.tracker.executor().chunks()).unwrap().as_bytes(), [3]);
+    assert!(!first.is_in_memory());
+    bed.tracker.forget(at(2));
+    assert_eq!((bed.tracker.held_bytes(), bed.tracker.uncollected_bytes.load(Ordering::Acquire)), (0, 0));
 }

@@ -27,7 +27,7 @@ fn bed<F: BlockFormat>(config: Config) -> (BlockBuilder<F>, Arc<BlockTracker>) {
 /// Closes the batch at `time` and gives its blocks: their names and records.
 fn pushed<F: BlockFormat>(tracker: &BlockTracker, time: i64) -> Vec<(i64, Vec<F::Item>)> {
     tracker.allocate(at(time));
-    let segments = tracker.blocks_of(at(time)).unwrap().unwrap().all();
+    let segments = tracker.blocks_of(at(time)).unwrap().all();
     let task = Task::new(at(time), 0, 0);
     let records = |segment: &Segment| {
         let mut records = Vec::new();
