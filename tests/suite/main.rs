@@ -7,6 +7,7 @@ mod failure;
 mod fan_out;
 mod files;
 mod full_disk;
+mod golden;
 mod guarantees;
 #[cfg(debug_assertions)]
 mod inverses;
