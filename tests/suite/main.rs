@@ -17,6 +17,7 @@ mod ledger;
 mod listener;
 mod long_run;
 mod missed;
+mod positions;
 mod receiver;
 mod recovery;
 mod replay;
