@@ -51,7 +51,8 @@ type Object = (u32, i64, String, Option<bool>, Vec<f64>);
 fn objects() -> Vec<Object> {
     let object = |i: u32| {
         let values = (0..i % 4).map(|n| f64::from(n) / 8.0 - 1.0).collect();
-        (i * 1_000, i64::from(i) - 5, "väl".repeat(i as usize % 3), (i % 3 > 0).then_some(i % 2 > 0), values)
+        let is_odd = (!i.is_multiple_of(3)).then_some(!i.is_multiple_of(2));
+        (i * 1_000, i64::from(i) - 5, "väl".repeat(i as usize % 3), is_odd, values)
     };
     (0..10).map(object).collect()
 }
