@@ -1,8 +1,10 @@
 //! Kills the real process, over and over, at any moment, and counts what it has put out.
 //!
-//! `cargo build --example reliable_counts && cargo test --test crash` is the quick gate; `tests/README.md` has the campaigns, which
+//! `cargo build --examples && cargo test --test crash` is the quick gate; `tests/README.md` has the campaigns, which
 //! append what came of them to the ledger that `CRASH_LEDGER` names.
 
+#[path = "crash/custom_receiver.rs"]
+mod custom_receiver;
 #[path = "crash/full_disk.rs"]
 mod full_disk;
 #[path = "crash/ledger.rs"]

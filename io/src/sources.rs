@@ -156,6 +156,9 @@ pub trait Sources {
     ) -> Result<DStream<WholeFiles<FixedRecords>>>;
 
     /// The RDDs of a queue: one per batch, or all that wait. While it is empty, batches are empty.
+    ///
+    /// A program that goes on from a checkpoint pushes all RDDs again, in the same order, before the start: those that it has had are
+    /// passed over, and each of the others is in one batch. Batches that lack theirs fail and say so.
     #[track_caller]
     fn queue_stream<R: Rdd>(&self, queue: &RddQueue<R>, one_at_a_time: bool) -> Result<DStream<UnionAll<R>>>;
 

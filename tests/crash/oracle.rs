@@ -62,7 +62,7 @@ impl Found {
 }
 
 /// The lines of each batch that an output has written.
-fn batches(output: &Path, name: &str) -> BTreeMap<i64, Vec<String>> {
+pub(crate) fn batches(output: &Path, name: &str) -> BTreeMap<i64, Vec<String>> {
     let mut batches = BTreeMap::new();
     for entry in fs::read_dir(output).into_iter().flatten().flatten() {
         let folder = entry.file_name().into_string().unwrap();
@@ -109,6 +109,23 @@ pub(crate) fn folders_in(output: &Path) -> usize {
     fs::read_dir(output).into_iter().flatten().count()
 }
 
+/// Compares the lines of all batches of an output with those that were sent.
+pub(crate) fn check_lines(batches: &BTreeMap<i64, Vec<String>>, sent: &[String]) -> Found {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for line in batches.values().flatten() {
+        *seen.entry(line).or_default() += 1;
+    }
+    let known: HashSet<&str> = sent.iter().map(String::as_str).collect();
+    Found {
+        sent: sent.len(),
+        batches: batches.len(),
+        lost: sent.iter().filter(|line| !seen.contains_key(line.as_str())).count(),
+        duplicated: seen.values().map(|times| times - 1).sum(),
+        invented: seen.keys().filter(|line| !known.contains(*line)).count(),
+        ..Found::default()
+    }
+}
+
 fn counts<'a>(lines: impl Iterator<Item = &'a String>) -> HashMap<String, u64> {
     let mut counts = HashMap::new();
     for line in lines {
@@ -128,15 +145,7 @@ fn written(lines: &[String]) -> HashMap<String, u64> {
 pub(crate) fn check(program: &Program, sent: &[String]) -> Found {
     let output = &program.output();
     let lines = batches(output, "lines");
-    let mut found = Found { sent: sent.len(), batches: lines.len(), ..Found::default() };
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for line in lines.values().flatten() {
-        *seen.entry(line).or_default() += 1;
-    }
-    let known: HashMap<&str, ()> = sent.iter().map(|line| (line.as_str(), ())).collect();
-    found.invented = seen.keys().filter(|line| !known.contains_key(*line)).count();
-    found.lost = sent.iter().filter(|line| !seen.contains_key(line.as_str())).count();
-    found.duplicated = seen.values().map(|times| times - 1).sum();
+    let mut found = check_lines(&lines, sent);
 
     let mut total: HashMap<String, u64> = HashMap::new();
     let (totals, windows) = (batches(output, "totals"), batches(output, "window"));

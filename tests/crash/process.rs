@@ -40,6 +40,7 @@ pub(crate) struct Program {
     /// Its folder, as it is seen by the program, and by us.
     folder: PathBuf,
     seen: PathBuf,
+    example: &'static str,
     args: Vec<String>,
     interval: Duration,
     /// The most memory that any life has had, in KiB.
@@ -72,11 +73,20 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The program that counts lines, with its window.
+const COUNTS: &str = "reliable_counts";
+
 impl Program {
+    /// The program that counts lines.
     pub(crate) fn new(folder: &Path, args: &[&str]) -> Self {
+        Program::of_example(COUNTS, folder, args)
+    }
+
+    /// Another example that takes the same options, but for the window.
+    pub(crate) fn of_example(example: &'static str, folder: &Path, args: &[&str]) -> Self {
         let args = args.iter().map(ToString::to_string).collect();
         let (folder, seen) = (folder.to_owned(), folder.to_owned());
-        Program { folder, seen, args, interval: INTERVAL, memory: Arc::default() }
+        Program { folder, seen, example, args, interval: INTERVAL, memory: Arc::default() }
     }
 
     /// With batches that are as long as this.
@@ -129,20 +139,23 @@ impl Program {
     /// Starts it as the argument of another program, which becomes it.
     pub(crate) fn start_under(&self, other: &[String]) -> Process {
         let test = std::env::current_exe().unwrap();
-        let example = test.ancestors().nth(2).unwrap().join("examples/reliable_counts");
+        let example = test.ancestors().nth(2).unwrap().join("examples").join(self.example);
         let mut words = other.iter().map(OsString::from).chain([example.into_os_string()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         let millis = |time: Duration| format!("{}ms", time.as_millis());
         command.args(words).args(&self.args).arg("--checkpoint").arg(self.folder.join("checkpoint"));
         command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
-        command.args(["--interval", &millis(self.interval), "--window", &millis(self.window())]);
+        command.args(["--interval", &millis(self.interval)]);
+        if self.example == COUNTS {
+            command.args(["--window", &millis(self.window())]);
+        }
         command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
         command.env("RUST_LOG", "warn,millstream_engine::context::resumption=info");
         command.env("MILLSTREAM_MEMORY_MAX", MEMORY_MAX_BYTES.to_string());
         command.env("MILLSTREAM_RECEIVER_MAX_HELD_BYTES", HELD_MAX_BYTES.to_string());
         command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
         let child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn();
-        let mut child = child.expect("the program is there: cargo build --example reliable_counts");
+        let mut child = child.expect("the program is there: cargo build --examples");
         let (to_us, says) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         // However much it says, it must not wait for us.

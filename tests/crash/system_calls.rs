@@ -35,10 +35,23 @@ struct Site {
 enum Fate {
     /// The process is killed when it makes it.
     Killed,
+    /// The same, to a process that goes on where a killed one was: before it has put out what there is for it, and again and again.
+    KilledInRecovery,
     /// It does nothing and gives this error.
     Fails(&'static str),
     /// It takes longer, for [`DELAY`].
     Slow,
+}
+
+impl Fate {
+    /// What strace is told to do to the `number`-th call.
+    fn injected(self, number: usize) -> String {
+        match self {
+            Fate::Killed | Fate::KilledInRecovery => format!("signal=SIGKILL:when={number}"),
+            Fate::Fails(error) => format!("error={error}:when={number}"),
+            Fate::Slow => format!("delay_enter={}:when={number}", DELAY.as_micros()),
+        }
+    }
 }
 
 /// The calls that change something that a later process finds, and those that open files.
@@ -95,6 +108,12 @@ const INTERVAL: Duration = Duration::from_millis(150);
 const FILES: usize = 5;
 const LINES: usize = 40;
 
+/// The files of the life that a recovery goes on from. Before each one there is another file, so that there is something to be put out.
+const BEGUN: usize = 2;
+
+/// How often a process is killed that goes on, each time at the same call.
+const NESTED: usize = 3;
+
 /// Runs at one time: they mostly wait.
 const WORKERS: usize = 4;
 
@@ -136,6 +155,17 @@ impl Job {
         fs::create_dir(&spool).unwrap();
         let program = Program::new(folder.path(), &["--dir", spool.to_str().unwrap()]);
         Job { folder, program: program.with_interval(INTERVAL), sent: Vec::new(), put_out: PutOut::default() }
+    }
+
+    /// One life, killed in the midst of its work.
+    fn begin_and_be_killed(&mut self) {
+        let mut process = self.program.start();
+        eventually("the program has begun", || self.program.has_begun());
+        for _ in 0..BEGUN {
+            self.drop_file();
+            self.wait_for_lines(&mut process);
+        }
+        process.kill();
     }
 
     /// Starts it under strace, which does something to the calls `calls`.
@@ -224,21 +254,43 @@ impl Outcome {
     }
 }
 
-/// Runs the job once; of the outcome, `hits` is empty when the process had fewer such calls.
-fn run_once(site: Site, fate: Fate) -> Outcome {
+/// Kills the recovery of a job, again and again; of the outcome, `hits` is empty when the process had fewer such calls.
+fn recover_once(site: Site, fate: Fate) -> Outcome {
     let mut job = Job::new();
     let Site { files, call, number } = site;
-    let inject = match fate {
-        Fate::Killed => format!("signal=SIGKILL:when={number}"),
-        Fate::Fails(error) => format!("error={error}:when={number}"),
-        Fate::Slow => format!("delay_enter={}:when={number}", DELAY.as_micros()),
-    };
-    let mut process = job.start_under_strace(files, call, Some(inject));
+    job.begin_and_be_killed();
+    let mut kills = 0;
+    for recovery in 1..=NESTED {
+        job.drop_file();
+        let mut process = job.start_under_strace(files, call, Some(fate.injected(number)));
+        let (status, told) = job.run(&mut process, BEGUN + recovery);
+        let is_killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
+        assert!(is_killed || status.success(), "{site:?}, in recovery: {status}: {told}");
+        kills += usize::from(is_killed);
+        if !is_killed {
+            break;
+        }
+    }
+    let mut outcome = job.finish();
+    if kills > 0 {
+        outcome.hits.insert(format!("{files:?} {call}"), kills);
+    }
+    outcome
+}
+
+/// Runs the job once; of the outcome, `hits` is empty when the process had fewer such calls.
+fn run_once(site: Site, fate: Fate) -> Outcome {
+    if matches!(fate, Fate::KilledInRecovery) {
+        return recover_once(site, fate);
+    }
+    let mut job = Job::new();
+    let Site { files, call, number } = site;
+    let mut process = job.start_under_strace(files, call, Some(fate.injected(number)));
     let (status, told) = job.run(&mut process, FILES);
     let is_killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
     let is_traced = |mark| fs::read_to_string(job.trace()).unwrap_or_default().contains(mark);
     let is_hit = match fate {
-        Fate::Killed => is_killed,
+        Fate::Killed | Fate::KilledInRecovery => is_killed,
         Fate::Fails(_) => is_traced("(INJECTED)"),
         Fate::Slow => is_traced("(DELAYED)"),
     };
@@ -259,11 +311,15 @@ fn is_told(status: ExitStatus, told: &str) -> bool {
     status.code() == Some(1) && told.contains("error: ") && told.contains("(os error ")
 }
 
-/// How often one thread makes each of the calls in an undisturbed run, at the most.
-fn counted(files: Files, calls: &[&'static str]) -> Vec<(&'static str, usize)> {
+/// How often one thread makes each of the calls in an undisturbed run, or recovery, at the most.
+fn counted(files: Files, calls: &[&'static str], in_recovery: bool) -> Vec<(&'static str, usize)> {
     let mut job = Job::new();
+    if in_recovery {
+        job.begin_and_be_killed();
+        job.drop_file();
+    }
     let mut process = job.start_under_strace(files, &calls.join(","), None);
-    let (status, told) = job.run(&mut process, FILES);
+    let (status, told) = job.run(&mut process, if in_recovery { BEGUN + 1 } else { FILES });
     assert!(status.success(), "{status}: {told}");
     let trace = fs::read_to_string(job.trace()).unwrap();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -332,7 +388,8 @@ fn sample(kinds: &[(Files, &'static str, Fate)], runs: usize) -> Vec<(Site, Fate
     for files in [Files::All, Files::Log, Files::Checkpoints] {
         let of_files = kinds.iter().filter(|(of, ..)| *of == files);
         let calls: Vec<&'static str> = of_files.clone().map(|(_, call, _)| *call).collect();
-        for ((call, count), (.., fate)) in counted(files, &calls).into_iter().zip(of_files) {
+        let in_recovery = of_files.clone().any(|(.., fate)| matches!(fate, Fate::KilledInRecovery));
+        for ((call, count), (.., fate)) in counted(files, &calls, in_recovery).into_iter().zip(of_files) {
             all.extend((1..=count).map(|number| (Site { files, call, number }, *fate)));
         }
     }
@@ -398,6 +455,24 @@ fn a_kill_at_any_system_call_loses_nothing() {
     note(ledger, &outcome);
     // How many calls there are differs a little from run to run.
     // On a slow machine more comes together in a batch, and there are fewer calls than were counted.
+    assert!(outcome.hits() * 4 >= outcome.runs, "{outcome:?}");
+}
+
+/// A kill at a system call of a process that goes on where a killed one was, three times over: recovery is begun again and again, and
+/// comes to the same.
+#[test]
+fn a_kill_at_any_system_call_of_a_recovery_loses_nothing() {
+    let harness = "kill at system calls of a recovery, directory to files";
+    if !has_strace(harness) {
+        return;
+    }
+    let files = [Files::All, Files::Log, Files::Checkpoints];
+    let kinds: Vec<_> =
+        files.iter().flat_map(|files| CALLS.map(|call| (*files, call, Fate::KilledInRecovery))).collect();
+    let ledger = Ledger::new(harness, 0);
+    let outcome = sweep(&kinds, &runs(12));
+    note(ledger, &outcome);
+    // How many calls there are differs a little from run to run.
     assert!(outcome.hits() * 4 >= outcome.runs, "{outcome:?}");
 }
 

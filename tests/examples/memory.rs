@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::iter;
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,17 +21,27 @@ const EVERY: usize = 16;
 
 /// A program that computes nothing before it is stopped: its batch is an hour long.
 fn stalled(output: &Path, level: &str, spill: &Path) -> (Program, TcpStream) {
-    let args = ["listen://127.0.0.1:0", "--match", "needle", "--output", output.to_str().unwrap()];
-    let settings = [
+    let settings = settings(level, spill);
+    let args = [&RECEIVING[..], &["--output", output.to_str().unwrap()]].concat();
+    let program = Program::start_with("log_event_processor", &args, "1h", &settings);
+    let sender = connect(&program);
+    (program, sender)
+}
+
+const RECEIVING: [&str; 3] = ["listen://127.0.0.1:0", "--match", "needle"];
+
+fn settings(level: &str, spill: &Path) -> [(&'static str, String); 4] {
+    [
         ("MILLSTREAM_MEMORY_MAX", MEMORY.to_string()),
         ("MILLSTREAM_RECEIVER_STORAGE_LEVEL", level.to_owned()),
         ("MILLSTREAM_STORAGE_DIR", spill.display().to_string()),
         ("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "120s".to_owned()),
-    ];
-    let program = Program::start_with("log_event_processor", &args, "1h", &settings);
+    ]
+}
+
+fn connect(program: &Program) -> TcpStream {
     let listening = program.err.recv_timeout(PATIENCE).unwrap();
-    let address = listening.strip_prefix("listening on tcp://").unwrap();
-    (program, TcpStream::connect(address).unwrap())
+    TcpStream::connect(listening.strip_prefix("listening on tcp://").unwrap()).unwrap()
 }
 
 fn line(number: usize) -> String {
@@ -40,19 +51,27 @@ fn line(number: usize) -> String {
     line + "\n"
 }
 
-/// Sends lines until all are sent, or until the program has taken nothing for a while; the number of whole lines.
-fn send(sender: &mut TcpStream) -> usize {
+/// How far a sender is.
+#[derive(Default)]
+struct Sent {
+    /// Whole lines, and bytes of the next one.
+    lines: usize,
+    bytes: usize,
+}
+
+/// Sends lines until `to` are sent, or until the program has taken nothing for a while.
+fn send(sender: &mut TcpStream, sent: &mut Sent, to: usize) {
     sender.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
-    for number in 0..SENT / LINE {
-        match sender.write_all(line(number).as_bytes()) {
-            Ok(()) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return number;
-            }
+    while sent.lines < to {
+        match sender.write(&line(sent.lines).as_bytes()[sent.bytes..]) {
+            Ok(taken) => sent.bytes += taken,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return,
             Err(error) => panic!("the program hangs up: {error}"),
         }
+        if sent.bytes == LINE {
+            *sent = Sent { lines: sent.lines + 1, bytes: 0 };
+        }
     }
-    SENT / LINE
 }
 
 /// The most memory that the process has had.
@@ -87,6 +106,7 @@ fn numbers(output: &Path) -> Vec<usize> {
 
 fn assert_within(most: usize) {
     let allowed = MEMORY + MEMORY / 10;
+    eprintln!("{} MiB of {} MiB", most >> 20, allowed >> 20);
     assert!(most <= allowed, "{} MiB of {} MiB", most >> 20, allowed >> 20);
 }
 
@@ -95,8 +115,9 @@ fn a_sender_is_slowed_when_memory_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("found");
     let (program, mut sender) = stalled(&output, "MEMORY_ONLY_SER", &folder.path().join("spill"));
-    let sent = send(&mut sender);
-    assert!(sent < SENT / LINE, "all was taken");
+    let mut sent = Sent::default();
+    send(&mut sender, &mut sent, SENT / LINE);
+    assert!(sent.lines < SENT / LINE, "all was taken");
     assert_within(finish(program));
     let found = numbers(&output);
     assert_eq!(found, (0..found.len()).map(|i| i * EVERY).collect::<Vec<_>>(), "a part without a gap");
@@ -108,7 +129,9 @@ fn with_disk_all_is_taken_while_memory_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("found");
     let (program, mut sender) = stalled(&output, "MEMORY_AND_DISK_SER", &folder.path().join("spill"));
-    assert_eq!(send(&mut sender), SENT / LINE);
+    let mut sent = Sent::default();
+    send(&mut sender, &mut sent, SENT / LINE);
+    assert_eq!(sent.lines, SENT / LINE);
     sender.shutdown(Shutdown::Write).unwrap();
     // The program hangs up when it has read everything.
     sender.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -116,4 +139,63 @@ fn with_disk_all_is_taken_while_memory_is_full() {
     assert_within(finish(program));
     assert_eq!(numbers(&output), (0..SENT / LINE).step_by(EVERY).collect::<Vec<_>>());
     assert_eq!(fs::read_dir(folder.path().join("spill")).unwrap().count(), 0, "what was spilled is gone");
+}
+
+/// Nobody reads what the program prints, while it is sent all that it takes and more. Then somebody reads.
+#[test]
+fn what_waits_for_an_output_that_stalls_comes_when_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings("MEMORY_ONLY_SER", folder.path());
+    let (mut program, gate) = Program::start_stalled("log_event_processor", &RECEIVING, "100ms", &settings);
+    let (mut sender, mut sent) = (connect(&program), Sent::default());
+    send(&mut sender, &mut sent, SENT / LINE);
+    assert!(sent.lines < SENT / LINE, "all was taken");
+    assert_within(peak(&program));
+    drop(gate);
+    let end = Instant::now() + PATIENCE * 4;
+    while sent.lines < SENT / LINE {
+        assert!(Instant::now() < end, "the program takes no more");
+        send(&mut sender, &mut sent, SENT / LINE);
+    }
+    for number in (0..SENT / LINE).step_by(EVERY) {
+        let mut lines = iter::from_fn(|| program.out.recv_timeout(PATIENCE).ok());
+        let found = lines.find(|line| line.contains(" needle ")).expect("it prints all");
+        assert_eq!(found, line(number).trim_end());
+    }
+    assert_within(peak(&program));
+    assert!(program.interrupt().success());
+}
+
+/// What is sent at once behind batches of a megabyte.
+const BURST: usize = MEMORY / 2;
+
+/// Batches are long enough for a burst to be in two of them at the most, on a slow machine, too.
+#[test]
+fn a_batch_that_is_far_larger_than_those_before_is_counted_within_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("stats");
+    let mut settings = settings("MEMORY_ONLY_SER", folder.path()).to_vec();
+    settings.push(("MILLSTREAM_STATS_FILE", stats.display().to_string()));
+    let args = [&RECEIVING[..], &["--window", "10m", "--slide", "2s"]].concat();
+    let mut program = Program::start_with("log_event_processor", &args, "2s", &settings);
+    let (mut sender, mut sent) = (connect(&program), Sent::default());
+    for more in [1 << 20, 1 << 20, BURST, 1 << 20] {
+        let to = sent.lines + more / LINE;
+        send(&mut sender, &mut sent, to);
+        assert_eq!(sent.lines, to, "it takes all");
+        program.wait_for(&[&format!("{} matching lines in the last 600s", to / EVERY)]);
+    }
+    assert_within(peak(&program));
+    assert!(program.interrupt().success());
+    let records = records_by_batch(&fs::read_to_string(&stats).unwrap());
+    let small = records.iter().copied().find(|records| *records > 0).unwrap();
+    let largest = records.iter().copied().max().unwrap();
+    assert!(largest >= 10 * small, "{records:?}");
+}
+
+/// What the program has written down of its batches.
+fn records_by_batch(stats: &str) -> Vec<u64> {
+    let lines = stats.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    // The first line has the settings.
+    lines.filter_map(|line| line["records"].as_u64()).collect()
 }

@@ -133,7 +133,7 @@ pub(crate) fn saved(prefix: &Path) -> Vec<String> {
 /// A program that runs until it is told to stop.
 pub(crate) struct Program {
     child: Child,
-    out: Receiver<String>,
+    pub(crate) out: Receiver<String>,
     pub(crate) err: Receiver<String>,
 }
 
@@ -149,13 +149,24 @@ impl Program {
         interval: &str,
         settings: &[(&str, String)],
     ) -> Program {
+        Program::start_stalled(name, args, interval, settings).0
+    }
+
+    /// The same, but nobody reads what it prints before the sender is dropped: when a pipe is full, it waits in the midst of a batch.
+    pub(crate) fn start_stalled(
+        name: &str,
+        args: &[&str],
+        interval: &str,
+        settings: &[(&str, String)],
+    ) -> (Program, mpsc::Sender<()>) {
         let mut command = example(name);
         command.args(args).args(["--interval", interval, "--master", "local[2]"]);
         command.envs(settings.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (out, err) = (lines_of(child.stdout.take().unwrap()), lines_of(child.stderr.take().unwrap()));
-        Program { child, out, err }
+        let (stdout, err) = (child.stdout.take().unwrap(), lines_of(child.stderr.take().unwrap()));
+        let (gate, opened) = mpsc::channel();
+        (Program { child, out: lines_behind(opened, stdout), err }, gate)
     }
 
     /// Waits until all of `wanted` have been printed, in any order.
@@ -210,8 +221,14 @@ impl Drop for Program {
 }
 
 pub(crate) fn lines_of(source: impl Read + Send + 'static) -> Receiver<String> {
+    lines_behind(mpsc::channel().1, source)
+}
+
+/// The same, of which nothing is read before the gate's sender is dropped.
+fn lines_behind(gate: Receiver<()>, source: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
+        let _ = gate.recv();
         BufReader::new(source).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
     lines

@@ -254,6 +254,53 @@ fn a_receiver_is_held_to_the_rate_of_processing() {
     test.stop(false).unwrap();
 }
 
+/// A receiver that is flooded: what it may take is never more than what batches process, nor less than the least rate, however long
+/// they wait, and what it has taken comes.
+#[test]
+fn the_rate_of_a_flooded_receiver_stays_between_the_least_and_that_of_processing() {
+    /// Records per second that an output processes, by the clock of the test.
+    const PROCESSED: u64 = 2_000;
+    let test = test_context(config().backpressure(true).initial_rate(5_000.0).pid_min_rate(300.0));
+    let (stream, end) = receiving(&test);
+    let diary = Diary::of(&test);
+    let (begun, begins) = mpsc::channel::<u64>();
+    let (go, goes) = mpsc::channel::<()>();
+    let (begun, goes) = (Mutex::new(begun), Mutex::new(goes));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let total = Arc::clone(&seen);
+    stream.output("slow", move |_, rdd, _| {
+        let records = rdd.count()?;
+        total.fetch_add(records as usize, Ordering::SeqCst);
+        let _ = begun.lock().unwrap().send(records);
+        let _ = goes.lock().unwrap().recv();
+        Ok(())
+    });
+    test.start().unwrap();
+    let flood = count_into(end.started());
+    let limits = || rate_limits(&diary.completed());
+    eventually("many batches were slow", || {
+        test.clock().advance(ms(100));
+        if let Ok(records) = begins.recv_timeout(BOUND) {
+            test.clock().advance(ms((records * 1_000).div_ceil(PROCESSED)));
+            let _ = go.send(());
+        }
+        limits().iter().filter(|limit| **limit <= PROCESSED).count() >= 30
+    });
+    let limits = limits();
+    let first = limits.iter().position(|limit| *limit != 5_000).unwrap();
+    assert!(limits[first..].iter().all(|limit| (300..=PROCESSED).contains(limit)), "{limits:?}");
+    drop(go);
+    test.stop(true).unwrap();
+    assert_eq!(flood.join().unwrap(), seen.load(Ordering::SeqCst) as u64);
+}
+
+/// The limits that batches were made under, in records per second.
+fn rate_limits(batches: &[BatchInfo]) -> Vec<u64> {
+    let inputs = batches.iter().flat_map(|batch| batch.stream_id_to_input_info.values());
+    let limits = inputs.filter_map(|input| input.metadata.get("Rate limit"));
+    limits.map(|limit| limit.strip_suffix(" records/s").unwrap().parse().unwrap()).collect()
+}
+
 #[test]
 fn side_by_side_a_slow_batch_keeps_its_data_while_later_ones_finish() {
     let test = test_context(config().concurrent_jobs(2).max_pending_batches(100));

@@ -63,6 +63,43 @@ fn what_was_prepared_is_committed_by_the_next_run_and_not_computed_again() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left");
 }
 
+/// What was prepared is cut off, or grows, before the next run commits it: that does not put out the half of it, and says so; with the
+/// part as it was it goes on.
+#[test]
+fn a_part_that_has_changed_since_it_was_prepared_is_not_put_out() {
+    let (disk, dir) = (SimFs::new(), tempfile::tempdir().unwrap());
+    let prefix = dir.path().join("squares").display().to_string();
+    let in_the_way = format!("{prefix}-1000");
+    let test = context(0);
+    let path = in_the_way.clone();
+    squares(&test, &prefix, move || fs::write(&path, "in the way").unwrap());
+    test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.run(1).unwrap_err();
+    drop(test);
+    fs::remove_file(&in_the_way).unwrap();
+    let part = dir.path().join(".squares-1000.tmp/part-00001");
+    let whole = fs::read_to_string(&part).unwrap();
+    for changed in [&whole[..whole.len() - 1], "", "4\n9\n16\n"] {
+        fs::write(&part, changed).unwrap();
+        let test = context(1_000);
+        squares(&test, &prefix, || ());
+        test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
+        let error = test.run(1).unwrap_err().to_string();
+        assert!(error.contains(".squares-1000.tmp/part-00001 was finished with"), "{error}");
+        assert!(
+            error.contains("put the part back as it was") && error.contains("on_batch_failure=skip"),
+            "{error}"
+        );
+        assert!(!Path::new(&in_the_way).exists());
+    }
+    fs::write(&part, whole).unwrap();
+    let test = context(1_000);
+    let computed = squares(&test, &prefix, || ());
+    test.go_on(Arc::new(disk) as Arc<dyn Fs>, "/checkpoint").unwrap();
+    test.run(1).unwrap();
+    assert_eq!((text(&in_the_way), computed.load(Ordering::Relaxed)), ("1\n4\n9\n".to_owned(), 2));
+}
+
 #[test]
 fn dead_letters_are_delivered_into_files() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,8 @@
 //! What a receiver and an output promise together: the table in the README, row by row, with the power failing at many moments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -212,7 +214,14 @@ fn plain_records_are_given_at_most_once_by_batch_and_by_a_sink() {
             assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
             assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
         }
+        assert!(is_shown(&given), "at {at}");
     }
+}
+
+/// Whether all that was committed was shown, too.
+fn is_shown(given: &Given) -> bool {
+    let shown: BTreeSet<u64> = given.shown.iter().copied().collect();
+    given.committed.values().flatten().all(|number| shown.contains(number))
 }
 
 /// Without a log, what no complete batch has had is lost; what is there is right.
@@ -220,8 +229,65 @@ fn plain_records_are_given_at_most_once_by_batch_and_by_a_sink() {
 fn without_a_log_nothing_comes_twice_by_batch() {
     for at in moments() {
         let given = lives(Storing::Plain, false, at);
-        let seen = all(&given.by_batch);
-        assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
-        assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
+        for batches in [&given.by_batch, &given.committed] {
+            let seen = all(batches);
+            assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
+            assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
+        }
+        assert!(is_shown(&given), "at {at}");
+    }
+}
+
+const FOOTNOTES: [char; 9] = ['¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+
+/// The names in backquotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The tests that a footnote names: those that stand behind their file.
+fn named_tests(footnote: &str) -> Vec<(&str, &str)> {
+    let (mut file, mut tests) = (None, Vec::new());
+    for name in quoted(footnote) {
+        if name.ends_with(".rs") {
+            file = Some(name);
+        } else if let Some(file) = file.filter(|_| name.contains('_') && !name.contains('.')) {
+            tests.push((file, name));
+        }
+    }
+    tests
+}
+
+/// Every promise in the README's table has a footnote, and every footnote names tests that there are.
+#[test]
+fn every_promise_names_the_test_that_proves_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme.split("What reaches the outputs, ").nth(1).unwrap();
+    let table =
+        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let mut used = BTreeSet::new();
+    for row in table.skip(2) {
+        let promises: Vec<_> = row.trim_matches('|').split('|').skip(1).collect();
+        assert_eq!(promises.len(), 3, "{row}");
+        for promise in promises {
+            let marks: Vec<_> = promise.chars().filter(|c| FOOTNOTES.contains(c)).collect();
+            assert!(!marks.is_empty(), "no test proves {promise:?} in {row}");
+            used.extend(marks);
+        }
+    }
+    assert_eq!(used.len(), FOOTNOTES.len(), "{used:?}");
+    for mark in FOOTNOTES {
+        let footnote = section.split(&format!("\n{mark} ")).nth(1).unwrap();
+        let footnote = footnote.split(|c| FOOTNOTES.contains(&c)).next().unwrap();
+        let tests = named_tests(footnote.split("\n\n").next().unwrap());
+        assert!(!tests.is_empty(), "{mark} names no test");
+        for (file, name) in tests {
+            let source = fs::read_to_string(root.join(file)).unwrap();
+            assert!(
+                source.contains(&format!("#[test]\nfn {name}() {{")),
+                "{mark}: there is no test {name} in {file}"
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod fan_out;
 mod files;
 mod full_disk;
+mod golden;
 mod guarantees;
 #[cfg(debug_assertions)]
 mod inverses;
@@ -16,6 +17,7 @@ mod ledger;
 mod listener;
 mod long_run;
 mod missed;
+mod positions;
 mod receiver;
 mod recovery;
 mod replay;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use millstream::fs::{Fs, RealFs, SimFs};
+use millstream::fs::{Fs, SimFs};
 use millstream::io::file::TextReader;
 use millstream::prelude::*;
 use millstream::testkit::{Collected, PowerCut, TestContext};
@@ -407,7 +407,7 @@ fn named_accumulators_go_on() {
 }
 
 /// Copies a directory with all that is in it.
-fn copy(from: (&dyn Fs, &Path), to: (&dyn Fs, &Path)) {
+pub(crate) fn copy(from: (&dyn Fs, &Path), to: (&dyn Fs, &Path)) {
     to.0.create_dir_all(to.1).unwrap();
     for entry in from.0.list(from.1).unwrap() {
         let (source, copied) = (from.1.join(&entry.name), to.1.join(&entry.name));
@@ -417,19 +417,4 @@ fn copy(from: (&dyn Fs, &Path), to: (&dyn Fs, &Path)) {
             to.0.write_atomic(&copied, &from.0.read(&source).unwrap()).unwrap();
         }
     }
-}
-
-/// A directory as the first version wrote it, which every later one goes on with. `MILLSTREAM_WRITE_GOLDEN=1` writes it anew: only when
-/// there is a new format, which then gets a folder of its own.
-#[test]
-fn a_checkpoint_directory_of_the_first_version_is_gone_on_with() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/checkpoint-1");
-    let (disk, dir) = (SimFs::new(), Path::new("/checkpoint"));
-    if std::env::var_os("MILLSTREAM_WRITE_GOLDEN").is_some() {
-        copy((&used_disk(), dir), (&RealFs, &golden));
-    }
-    copy((&RealFs, &golden), (&disk, dir));
-    let expected = uninterrupted();
-    let seen: Results = expected.clone().into_iter().filter(|((batch, _), _)| *batch <= 7).collect();
-    assert_goes_on(disk, &seen, &expected, "a directory of the first version");
 }

@@ -61,8 +61,9 @@ pub trait InputStream: Send + Sync + 'static {
     }
 
     /// Called once before [`start`](Self::start) when the program goes on where an earlier run has ended: with the checkpoint's
-    /// [`position`](Self::position), and with what was [claimed](Self::claim) for batches after it. These will be
-    /// [made again](Self::recompute); what [`compute`](Self::compute) gives comes behind them.
+    /// [`position`](Self::position), and with what was [claimed](Self::claim) for batches after it. These are
+    /// [made again](Self::recompute) if anything is left to be computed of them, and so are earlier ones that a window needs; what
+    /// [`compute`](Self::compute) gives comes behind them all.
     ///
     /// # Errors
     /// When the input cannot go on from there; the context then does not start.

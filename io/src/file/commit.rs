@@ -10,8 +10,9 @@
 //!    the thousands of folders that a day of batches makes.
 //! 2. Each task asks for the [`PartWriter`] of its partition and calls [`PartWriter::finish`], which puts the
 //!    part on the disk, and only then under its name. A partition that is tried again takes the place of the old.
-//! 3. [`OutputFolder::commit`] adds the empty file `_SUCCESS` and renames the folder to its name. It may be called
-//!    again, also by another process: what was done stays as it is, and what is left is done.
+//! 3. [`OutputFolder::commit`] compares the parts with how long they were when they were finished, adds the empty file `_SUCCESS`
+//!    and renames the folder to its name. It may be called again, also by another process: what was done stays as it is, and
+//!    what is left is done.
 //!
 //! A batch that is run again replaces the folder: the old one is renamed to `.NAME.old`, the new one takes its
 //! place, the old one is deleted. **Between the two renames the name does not exist**, for some
@@ -27,6 +28,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const BUFFER_BYTES: usize = 128 * 1024;
 const NOTHING_CHANGED: &str =
     "the output is as it was before: make the path writable, then run the batch again";
+const PART_LOST: &str = "the output is as it was before, without this batch: put the part back as it was, or run the batch again, \
+                         or leave its output out (on_batch_failure=skip)";
 
 /// An output folder in the making; see the [module](self) for the protocol.
 ///
@@ -39,10 +42,10 @@ const NOTHING_CHANGED: &str =
 /// let folder = OutputFolder::begin(&path)?;
 /// let mut part = folder.writer(0)?;
 /// writeln!(part, "(mill,1)")?;
-/// part.finish()?;
+/// let bytes = part.finish()?;
 /// assert!(!path.exists());
 ///
-/// OutputFolder::begun(&path)?.commit(1)?;
+/// OutputFolder::begun(&path)?.commit(&[bytes])?;
 /// assert_eq!(std::fs::read_to_string(path.join("part-00000"))?, "(mill,1)\n");
 /// assert!(path.join("_SUCCESS").exists());
 /// # Ok::<(), std::io::Error>(())
@@ -101,18 +104,19 @@ impl OutputFolder {
         self.temporary.join(format!("part-{partition:05}"))
     }
 
-    /// Makes the folder, with the parts of so many partitions, visible, in place of one that may be there already, and durable. A
-    /// folder that is there already since an earlier call stays.
+    /// Makes the folder visible, in place of one that may be there already, and durable. `parts` are the bytes of each partition's
+    /// part file, as [`PartWriter::finish`] gave them. A folder that is there already since an earlier call stays, whatever its
+    /// readers have done with it.
     ///
     /// # Errors
-    /// If a part is missing, or the file system refuses. The old folder, if any, is then still or again in its place, but for
-    /// two errors that say so: it could not be put back and is hidden until the next attempt, or the new folder is visible but its
-    /// parent could not be synced.
-    pub fn commit(&self, parts: usize) -> io::Result<()> {
+    /// If a part is missing, or has not the length that it had, or the file system refuses. The old folder, if any, is then
+    /// still or again in its place, but for two errors that say so: it could not be put back and is hidden until the next
+    /// attempt, or the new folder is visible but its parent could not be synced.
+    pub fn commit(&self, parts: &[u64]) -> io::Result<()> {
         if !self.temporary.is_dir() && self.path.join("_SUCCESS").is_file() {
             return self.durable();
         }
-        self.refuse_unfinished(parts)?;
+        self.refuse_changed(parts)?;
         refuse_file(&self.path)?;
         let success = self.temporary.join("_SUCCESS");
         File::create(&success)
@@ -163,15 +167,32 @@ impl OutputFolder {
         Err(failed("make visible", &self.path, &error, NOTHING_CHANGED))
     }
 
-    fn refuse_unfinished(&self, parts: usize) -> io::Result<()> {
-        let Some(missing) = (0..parts).find(|partition| !self.part(*partition).is_file()) else {
-            return Ok(());
-        };
-        let path = self.path.display();
-        Err(io::Error::other(format!(
-            "cannot commit {path}: the part file of partition {missing} was not finished, or is gone from {}; {NOTHING_CHANGED}",
-            self.temporary.display()
-        )))
+    /// Looks whether all parts are as they were finished.
+    fn refuse_changed(&self, parts: &[u64]) -> io::Result<()> {
+        for (partition, finished) in parts.iter().enumerate() {
+            let part = self.part(partition);
+            let what = match fs::metadata(&part) {
+                Ok(found) if found.is_file() && found.len() == *finished => continue,
+                Ok(found) if found.is_file() => {
+                    let shown = part.display();
+                    format!("{shown} was finished with {finished} bytes and has {} now", found.len())
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(failed("look at", &part, &error, PART_LOST));
+                }
+                _ => {
+                    let folder = self.temporary.display();
+                    format!(
+                        "the part file of partition {partition} was not finished, or is gone from {folder}"
+                    )
+                }
+            };
+            return Err(io::Error::other(format!(
+                "cannot commit {}: {what}; {PART_LOST}",
+                self.path.display()
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Files and folders on the local file system.
 //!
-//! - `source.rs`: new files of a directory as a stream; `glob.rs` finds the directories, `reader.rs` says what a file holds;
-//! - `text_file.rs`, `object_file.rs`: files as RDDs;
+//! - `source.rs`: new files of a directory as a stream; `glob.rs` finds the directories, `found.rs` is what is known of a file,
+//!   `taken.rs` which batch has it, `reader.rs` says what it holds;
+//! - `text_file.rs`, `object_file.rs`: files as RDDs; `mended.rs` counts what was wrong with their lines;
 //! - `sink.rs`: a folder of part files per batch, with [`commit`].
 
 pub mod commit;

@@ -68,7 +68,7 @@ impl<T> fmt::Debug for BatchFolders<T> {
 }
 
 impl<T: 'static> Sink<T> for BatchFolders<T> {
-    /// The bytes of the part file.
+    /// The bytes of the part file, which a commit finds again, or fails.
     type Staged = u64;
 
     fn guarantee(&self) -> Guarantee {
@@ -97,7 +97,7 @@ impl<T: 'static> Sink<T> for BatchFolders<T> {
     }
 
     fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
-        Ok(OutputFolder::begun(self.path(batch))?.commit(staged.len())?)
+        Ok(OutputFolder::begun(self.path(batch))?.commit(staged)?)
     }
 
     fn abort(&self, batch: Time, _staged: &[u64]) -> Result<(), BoxError> {

@@ -26,7 +26,7 @@ fn output() -> (TempDir, PathBuf) {
 fn committed(path: &Path, text: &str) {
     let folder = OutputFolder::begin(path).unwrap();
     write_part(&folder, 0, text);
-    folder.commit(1).unwrap();
+    folder.commit(&[text.len() as u64]).unwrap();
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_folder_appears_whole_at_commit() {
     write_part(&folder, 100_000, "b\n");
     assert_eq!(names(parent.path()), [".counts-1000.tmp"]);
 
-    folder.commit(1).unwrap();
+    folder.commit(&[2]).unwrap();
     assert_eq!(names(parent.path()), ["counts-1000"]);
     assert_eq!(names(&path), ["_SUCCESS", "part-00000", "part-100000"]);
     assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "a\n");
@@ -47,7 +47,7 @@ fn a_folder_appears_whole_at_commit() {
 #[test]
 fn an_empty_batch_is_a_folder_too() {
     let (_parent, path) = output();
-    OutputFolder::begin(&path).unwrap().commit(0).unwrap();
+    OutputFolder::begin(&path).unwrap().commit(&[]).unwrap();
     assert_eq!(names(&path), ["_SUCCESS"]);
 }
 
@@ -75,7 +75,7 @@ fn a_commit_may_come_again_from_another_process() {
     committed(&path, "old\n");
     write_part(&OutputFolder::begin(&path).unwrap(), 0, "new\n");
     for _ in 0..2 {
-        OutputFolder::begun(&path).unwrap().commit(1).unwrap();
+        OutputFolder::begun(&path).unwrap().commit(&[4]).unwrap();
         assert_eq!(names(parent.path()), ["counts-1000"]);
         assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "new\n");
     }
@@ -94,7 +94,7 @@ fn a_commit_completes_one_that_was_cut_off() {
             fs::write(hidden(&path, "tmp").join("_SUCCESS"), "").unwrap();
             fs::rename(hidden(&path, "tmp"), &path).unwrap();
         }
-        OutputFolder::begun(&path).unwrap().commit(1).unwrap();
+        OutputFolder::begun(&path).unwrap().commit(&[4]).unwrap();
         assert_eq!(names(parent.path()), ["counts-1000"], "cut {at}");
         assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "new\n", "cut {at}");
     }
@@ -117,7 +117,7 @@ fn a_repeated_batch_replaces_and_never_doubles() {
     let folder = OutputFolder::begin(&path).unwrap();
     write_part(&folder, 0, "old\n");
     write_part(&folder, 1, "old\n");
-    folder.commit(2).unwrap();
+    folder.commit(&[4, 4]).unwrap();
 
     committed(&path, "new\n");
     assert_eq!(names(parent.path()), ["counts-1000"]);
@@ -135,7 +135,7 @@ fn threads_write_their_parts_at_once() {
             scope.spawn(move || write_part(folder, partition, &format!("{partition}\n").repeat(50_000)));
         }
     });
-    folder.commit(8).unwrap();
+    folder.commit(&[100_000; 8]).unwrap();
     for partition in 0..8 {
         let text = fs::read_to_string(path.join(format!("part-{partition:05}"))).unwrap();
         assert!(text.lines().count() == 50_000 && text.lines().all(|line| line == partition.to_string()));
@@ -152,7 +152,7 @@ fn a_partition_tried_again_begins_from_nothing() {
     drop(first);
     write_part(&folder, 0, "second\n");
     write_part(&folder, 0, "third\n");
-    folder.commit(1).unwrap();
+    folder.commit(&[6]).unwrap();
     assert_eq!(names(&path), ["_SUCCESS", "part-00000"]);
     assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "third\n");
 }
@@ -164,18 +164,53 @@ fn an_unfinished_part_is_not_committed() {
     write_part(&folder, 0, "a\n");
     let mut part = folder.writer(1).unwrap();
     part.write_all(b"b\n").unwrap();
-    let error = folder.commit(2).unwrap_err().to_string();
+    let error = folder.commit(&[2, 2]).unwrap_err().to_string();
     assert!(error.contains("the part file of partition 1 was not finished"), "{error}");
     assert_eq!(part.finish().unwrap(), 2);
-    folder.commit(2).unwrap();
+    folder.commit(&[2, 2]).unwrap();
     assert_eq!(names(parent.path()), ["counts-1000"]);
 }
 
 #[test]
 fn what_was_prepared_and_is_gone_is_told() {
     let (_parent, path) = output();
-    let error = OutputFolder::begun(&path).unwrap().commit(1).unwrap_err().to_string();
+    let error = OutputFolder::begun(&path).unwrap().commit(&[4]).unwrap_err().to_string();
     assert!(error.contains("or is gone from") && error.contains(".counts-1000.tmp"), "{error}");
+}
+
+/// A part that is cut off, or has grown, since it was finished is not put out; what was put out before stays, and the part as it was
+/// is what makes the commit work.
+#[test]
+fn a_part_of_another_length_is_not_committed() {
+    for changed in ["", "ne", "new\nand more\n"] {
+        let (_parent, path) = output();
+        committed(&path, "old\n");
+        let folder = OutputFolder::begin(&path).unwrap();
+        write_part(&folder, 0, "first\n");
+        write_part(&folder, 1, "new\n");
+        fs::write(folder.part(1), changed).unwrap();
+        let error = OutputFolder::begun(&path).unwrap().commit(&[6, 4]).unwrap_err().to_string();
+        let told = format!("part-00001 was finished with 4 bytes and has {} now", changed.len());
+        assert!(error.contains(&told) && error.contains("without this batch: put the part back"), "{error}");
+        assert_eq!(
+            (names(&path).len(), fs::read_to_string(path.join("part-00000")).unwrap()),
+            (2, "old\n".into())
+        );
+
+        fs::write(folder.part(1), "new\n").unwrap();
+        OutputFolder::begun(&path).unwrap().commit(&[6, 4]).unwrap();
+        assert_eq!(fs::read_to_string(path.join("part-00001")).unwrap(), "new\n");
+    }
+}
+
+/// What readers do with an output that they have is their affair: a commit that comes again after a crash does not mind.
+#[test]
+fn an_output_that_is_put_out_may_be_changed() {
+    let (_parent, path) = output();
+    committed(&path, "old\n");
+    fs::write(path.join("part-00000"), "changed, and longer\n").unwrap();
+    OutputFolder::begun(&path).unwrap().commit(&[4]).unwrap();
+    assert_eq!(fs::read_to_string(path.join("part-00000")).unwrap(), "changed, and longer\n");
 }
 
 #[test]
@@ -190,7 +225,7 @@ fn remains_of_a_crash_are_cleared_away() {
 
     let folder = OutputFolder::begin(&path).unwrap();
     assert_eq!(names(parent.path()), [".counts-1000.tmp", ".counts-1000.txt.tmp", "counts-1000"]);
-    folder.commit(0).unwrap();
+    folder.commit(&[]).unwrap();
     assert_eq!(names(parent.path()), [".counts-1000.txt.tmp", "counts-1000"]);
 }
 
@@ -222,7 +257,7 @@ fn a_file_that_appears_at_the_path_is_not_touched() {
     let (_parent, path) = output();
     let folder = OutputFolder::begin(&path).unwrap();
     fs::write(&path, "precious").unwrap();
-    assert_eq!(folder.commit(0).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(folder.commit(&[]).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
