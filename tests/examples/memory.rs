@@ -106,7 +106,6 @@ fn numbers(output: &Path) -> Vec<usize> {
 
 fn assert_within(most: usize) {
     let allowed = MEMORY + MEMORY / 10;
-    eprintln!("{} MiB of {} MiB", most >> 20, allowed >> 20);
     assert!(most <= allowed, "{} MiB of {} MiB", most >> 20, allowed >> 20);
 }
 
