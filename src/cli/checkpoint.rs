@@ -20,7 +20,7 @@ pub(crate) fn show(dir: &Path, out: &mut impl Write) -> Outcome {
             Ok(checkpoint) => describe(&checkpoint, out)?,
             Err(error) => {
                 all_sound = false;
-                writeln!(out, "{} cannot be used: {error}", path.display())?;
+                writeln!(out, "{} cannot be used: {error}", path)?;
             }
         }
     }
@@ -58,9 +58,9 @@ pub(crate) fn verify(dir: &Path, out: &mut impl Write) -> Outcome {
         match checkpoint {
             Ok(checkpoint) => {
                 sound += 1;
-                writeln!(out, "{}: sound, up to batch {}", path.display(), checkpoint.time)?;
+                writeln!(out, "{}: sound, up to batch {}", path, checkpoint.time)?;
             }
-            Err(error) => writeln!(out, "{}: {error}", path.display())?,
+            Err(error) => writeln!(out, "{}: {error}", path)?,
         }
     }
     let log = wal::verify(dir, out)?;
