@@ -32,7 +32,7 @@ pub trait CheckpointStore: Send + Sync + fmt::Debug {
     /// `NotFound` when there is none; those of the store.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    /// The `len` bytes from `offset` on; fewer where the object ends before.
+    /// The `len` bytes from `offset` on; fewer, or an error, where the object ends before.
     ///
     /// # Errors
     /// `NotFound` when there is none; those of the store.
