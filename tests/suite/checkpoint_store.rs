@@ -121,7 +121,7 @@ fn a_list_that_comes_late_loses_nothing() {
     store.lists_stay();
     test.run(3).unwrap();
     eventually("the second is", || manifests(&store).contains(&"0000000100000002.manifest".to_owned()));
-    let (mut seen, disk) = (results(&outputs), disk.crash(PowerCut::Lost));
+    let ((disk, store), mut seen) = (cut_off(&disk, &store), results(&outputs));
     drop(test);
     let (test, outputs) = on(&disk, &store, 7);
     test.run(BATCHES - 7).unwrap();

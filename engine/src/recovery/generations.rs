@@ -197,8 +197,9 @@ impl Generations {
         let written = self.write_next(snapshot);
         // What begins a run may be somebody else's.
         if written.is_err() && !begins {
-            // On a full disk it would take the space that the next attempt needs. First what names the rest.
-            [MANIFEST, DATA].iter().for_each(|kind| self.remove(&name(self.last, kind)));
+            // On a full disk it would take the space that the next attempt needs. First what names the rest; while that may be there,
+            // the rest must be.
+            let _ = self.remove(&name(self.last, MANIFEST)) && self.remove(&name(self.last, DATA));
         }
         written
     }
@@ -318,10 +319,13 @@ impl Generations {
         }
     }
 
-    fn remove(&self, name: &str) {
-        if let Err(error) = self.store.delete(name) {
+    /// True when there is no such object any more.
+    fn remove(&self, name: &str) -> bool {
+        let removed = self.store.delete(name);
+        if let Err(error) = &removed {
             tracing::warn!(object = %self.place_of(name), %error, "an old checkpoint could not be removed");
         }
+        removed.is_ok()
     }
 
     fn place_of(&self, name: &str) -> String {

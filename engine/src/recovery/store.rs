@@ -8,8 +8,8 @@ use std::io;
 /// - what [`put`](Self::put), [`put_new`](Self::put_new) or [`finish`](CheckpointWriter::finish) has taken is durable when they return;
 /// - an object is there whole or not at all, whatever becomes of this process;
 /// - of two programs that call `put_new` for one name, one is refused;
-/// - a list shows what was put before. A store whose lists come late loses nothing either: the program goes on from an older checkpoint,
-///   and that another program has taken over is found later.
+/// - a list shows what was put before. One that comes late loses nothing either: the program goes on from the checkpoint before, or does
+///   not start while the list shows neither of the two that are kept; and that another program has taken over is found later.
 ///
 /// All calls block, and come from the threads that start a program and that write its checkpoints. An implementation tries again by
 /// itself what may succeed the next time, within a bound: a call that hangs holds up the checkpoints, though not the batches. Errors

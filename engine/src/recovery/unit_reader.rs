@@ -76,3 +76,60 @@ fn read_run(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::{MemoryStore, StoreCall};
+
+    const GAP: usize = GAP_BYTES as usize;
+
+    /// A store with a data object of `len` bytes, and the unit with `id` at `begin..end` of it.
+    fn units(len: usize, at: &[(u64, usize, usize)]) -> (MemoryStore, OperatorEntry) {
+        let bytes: Vec<u8> = (0..len).map(|i| (i % 253) as u8).collect();
+        let unit = |&(id, begin, end): &(u64, usize, usize)| {
+            let (offset, len, crc) = (begin as u64, (end - begin) as u32, crc32c::crc32c(&bytes[begin..end]));
+            UnitEntry { id, file: 1, offset, len, crc }
+        };
+        let units = at.iter().map(unit).collect();
+        let store = MemoryStore::new();
+        store.put(&name_of_data(1), &bytes).unwrap();
+        let (id, description, types) = ("sums".to_owned(), String::new(), String::new());
+        (store, OperatorEntry { id, description, types, number: 0, keys: 0, rest: Vec::new(), units })
+    }
+
+    fn assert_reads(len: usize, at: &[(u64, usize, usize)], calls: u64) {
+        let (store, operator) = units(len, at);
+        for ((id, content), (expected, begin, end)) in read_units(&store, &operator).unwrap().iter().zip(at) {
+            assert!(
+                id == expected && content.iter().copied().eq((*begin..*end).map(|i| (i % 253) as u8)),
+                "{id}"
+            );
+        }
+        assert_eq!(store.calls(StoreCall::Read), calls, "{at:?}");
+    }
+
+    #[test]
+    fn what_stands_close_is_read_at_once_and_what_is_far_or_much_is_not() {
+        assert_reads(100, &[(3, 50, 60), (1, 0, 10), (2, 10, 10), (4, 60, 100)], 1);
+        assert_reads(GAP * 2, &[(1, 0, 10), (2, GAP + 10, GAP + 20)], 1);
+        assert_reads(GAP * 2, &[(1, 0, 10), (2, GAP + 11, GAP + 20)], 2);
+        let much = READ_BYTES as usize / 2 + 1;
+        assert_reads(much * 3, &[(1, 0, much), (2, much, much * 2), (3, much * 2, much * 3)], 3);
+        assert_reads(much * 3, &[(1, 0, much * 2), (2, much * 2, much * 3)], 2);
+    }
+
+    #[test]
+    fn a_unit_that_is_damaged_or_cut_off_is_named() {
+        let (store, operator) = units(100, &[(1, 0, 50), (2, 50, 100)]);
+        for damage in [|bytes: &mut Vec<u8>| bytes[70] ^= 1, |bytes: &mut Vec<u8>| bytes.truncate(99)] {
+            let store = store.copied();
+            store.damage(&name_of_data(1), damage);
+            let error = read_units(&store, &operator).unwrap_err().to_string();
+            assert!(
+                error.contains("part 2 of \"sums\" in memory:/0000000000000001.data is damaged"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -108,10 +108,11 @@ impl MemoryStore {
         }
     }
 
-    /// Another store with the same objects.
+    /// Another store with the same objects and lists, of which no call goes wrong.
     pub fn copied(&self) -> Self {
-        let objects = self.content().objects.clone();
-        MemoryStore(Arc::new(Mutex::new(Content { objects, ..Content::default() })))
+        let content = self.content();
+        let (objects, shown) = (content.objects.clone(), content.shown.clone());
+        MemoryStore(Arc::new(Mutex::new(Content { objects, shown, ..Content::default() })))
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

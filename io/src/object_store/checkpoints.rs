@@ -17,7 +17,7 @@ use super::url;
 /// Checkpoints below a prefix of an object store; see the [module](super) for the URLs and their settings.
 ///
 /// A request that fails is tried again for half a minute at the most; then the checkpoint has failed, the one before remains, and the
-/// next one has what this one would have had. A prefix belongs to one program. The service is asked for, per checkpoint: one object with what has
+/// next one has what this one would have had. A stop waits for the last checkpoint, also for one that fails. A prefix belongs to one program. The service is asked for, per checkpoint: one object with what has
 /// changed (in parts of 8 MiB when it is larger), one manifest, one list, and two or more removals.
 #[derive(Debug)]
 pub struct ObjectStoreCheckpoints(Arc<Place>);

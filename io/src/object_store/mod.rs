@@ -11,7 +11,7 @@
 //! | `file:///path` | a directory, one on a network for example; for a local disk take [`get_or_create`] | |
 //! | `memory:///` | this process's memory, for tests | |
 //!
-//! Other stores of the crate [`object_store`](::object_store) are taken by [`ObjectStoreCheckpoints::new`]. The store must list what was put, and
+//! Other stores of the crate `object_store` are taken by [`ObjectStoreCheckpoints::new`]. The store must list what was put, and
 //! put an object only if there is none (S3: `If-None-Match`), which is asked of it once, at the start.
 //!
 //! ```
