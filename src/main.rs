@@ -47,12 +47,12 @@ enum What {
 enum CheckpointAction {
     /// Show what each checkpoint holds, the newest first
     Show {
-        /// The program's checkpoint directory
+        /// The program's checkpoint directory, or the URL of its checkpoints in an object store
         dir: PathBuf,
     },
     /// Read all of each checkpoint and check it, and the log
     Verify {
-        /// The program's checkpoint directory
+        /// The program's checkpoint directory, or the URL of its checkpoints in an object store, which the log is no part of
         dir: PathBuf,
     },
 }

@@ -68,6 +68,24 @@ fn millstream(command: [&str; 2], dir: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_millstream")).args(command).arg(dir).output().unwrap()
 }
 
+/// Checkpoints at a URL; the log of the directory is no part of them.
+#[test]
+fn a_url_is_looked_into_or_what_that_needs_is_said() {
+    let dir = Dir::new();
+    let url = format!("file://{}", dir.path("checkpoints").display());
+    for command in [COMMANDS[0], COMMANDS[1]] {
+        let output = millstream(command, Path::new(&url));
+        let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if cfg!(feature = "object-store") {
+            assert!(output.status.success() && said.contains("up to batch 6000 ms"), "{said}{told}");
+            assert!(!said.contains("log of"), "{said}");
+        } else {
+            assert_eq!(output.status.code(), Some(1));
+            assert!(told.contains("build it with --features object-store"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_sound_directory_is_shown_and_found_sound() {
     let dir = Dir::new();

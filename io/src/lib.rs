@@ -7,6 +7,8 @@ pub mod acknowledged;
 pub mod file;
 pub mod format;
 mod lines;
+#[cfg(feature = "object-store")]
+pub mod object_store;
 pub mod queue;
 mod reader;
 mod sinks;

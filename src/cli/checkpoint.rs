@@ -2,16 +2,43 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(not(feature = "object-store"))]
+use millstream::Error;
+use millstream::Result;
 use millstream::fs::{Fs, RealFs};
 use millstream::recovery::inspect::{self, CheckpointInfo};
 
 use crate::{Outcome, wal};
 
+/// The checkpoints of a directory, or of a store if it is a URL.
+fn checkpoints(place: &Path) -> Result<Vec<(String, Result<CheckpointInfo>)>> {
+    if let Some(url) = as_url(place) {
+        return checkpoints_at(url);
+    }
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    inspect::checkpoints(&fs, place)
+}
+
+fn as_url(place: &Path) -> Option<&str> {
+    place.to_str().filter(|place| place.contains("://"))
+}
+
+#[cfg(feature = "object-store")]
+fn checkpoints_at(url: &str) -> Result<Vec<(String, Result<CheckpointInfo>)>> {
+    inspect::checkpoints_of(Arc::new(millstream::io::object_store::ObjectStoreCheckpoints::from_url(url)?))
+}
+
+#[cfg(not(feature = "object-store"))]
+fn checkpoints_at(url: &str) -> Result<Vec<(String, Result<CheckpointInfo>)>> {
+    Err(Error::Config(format!(
+        "{url} is in an object store, and this program is built without: build it with --features object-store, or give a directory"
+    )))
+}
+
 /// Shows the checkpoints of `dir`.
 pub(crate) fn show(dir: &Path, out: &mut impl Write) -> Outcome {
     let mut all_sound = true;
-    let fs: Arc<dyn Fs> = Arc::new(RealFs);
-    let checkpoints = inspect::checkpoints(&fs, dir)?;
+    let checkpoints = checkpoints(dir)?;
     if checkpoints.is_empty() {
         writeln!(out, "{} has no checkpoint", dir.display())?;
     }
@@ -20,7 +47,7 @@ pub(crate) fn show(dir: &Path, out: &mut impl Write) -> Outcome {
             Ok(checkpoint) => describe(&checkpoint, out)?,
             Err(error) => {
                 all_sound = false;
-                writeln!(out, "{} cannot be used: {error}", path.display())?;
+                writeln!(out, "{} cannot be used: {error}", path)?;
             }
         }
     }
@@ -49,21 +76,21 @@ fn describe(checkpoint: &CheckpointInfo, out: &mut impl Write) -> std::io::Resul
     Ok(())
 }
 
-/// Reads all checkpoints of `dir`, and its log.
+/// Reads all checkpoints of `dir`, and its log if that is there.
 pub(crate) fn verify(dir: &Path, out: &mut impl Write) -> Outcome {
     let mut sound = 0;
-    let fs: Arc<dyn Fs> = Arc::new(RealFs);
-    let checkpoints = inspect::checkpoints(&fs, dir)?;
+    let checkpoints = checkpoints(dir)?;
     for (path, checkpoint) in &checkpoints {
         match checkpoint {
             Ok(checkpoint) => {
                 sound += 1;
-                writeln!(out, "{}: sound, up to batch {}", path.display(), checkpoint.time)?;
+                writeln!(out, "{}: sound, up to batch {}", path, checkpoint.time)?;
             }
-            Err(error) => writeln!(out, "{}: {error}", path.display())?,
+            Err(error) => writeln!(out, "{}: {error}", path)?,
         }
     }
-    let log = wal::verify(dir, out)?;
+    // The log of a program whose checkpoints are in a store is on its machine.
+    let log = if as_url(dir).is_some() { true } else { wal::verify(dir, out)? };
     if sound == 0 {
         writeln!(out, "there is no checkpoint to go on from")?;
     } else if sound < checkpoints.len() {

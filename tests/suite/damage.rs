@@ -17,7 +17,7 @@ use crate::recovery::{
 use crate::support::eventually;
 
 /// What is told in the log while `f` runs on this thread.
-fn told(f: impl FnOnce()) -> String {
+pub(crate) fn told(f: impl FnOnce()) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
     impl Write for Lines {

@@ -51,7 +51,7 @@ const MODULES: [(&str, &[&str]); 24] = [
             "receive", "graph",
         ],
     ),
-    ("testkit", &["fs", "clock", "config", "job", "rdd", "graph", "context"]),
+    ("testkit", &["fs", "clock", "config", "job", "rdd", "recovery", "graph", "context"]),
 ];
 
 /// The only files with `unsafe`.

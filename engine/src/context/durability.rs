@@ -144,17 +144,22 @@ impl Durability {
     }
 
     /// All batches up to and including `time` are complete, and none behind them has begun, if a checkpoint is due.
-    pub(super) fn completed(&self, time: Time) {
+    ///
+    /// # Errors
+    /// When another program has taken over, so that no further batch is to be run.
+    pub(super) fn completed(&self, time: Time) -> Result<()> {
+        self.checkpointer.check_not_taken_over()?;
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.completed = time;
         let due = progress.checkpointed.floor_from(self.every, self.common.zero) + self.every;
         if time < due {
-            return;
+            return Ok(());
         }
         progress.checkpointed = time;
         if let Some(snapshot) = self.snapshot(time) {
             self.checkpointer.submit(snapshot);
         }
+        Ok(())
     }
 
     /// What there is to be written at `time`; a failure is told and costs one checkpoint.

@@ -2,6 +2,7 @@
 
 mod active;
 mod batch_run;
+mod checkpoint_dir;
 mod durability;
 mod generator;
 mod lifecycle;
@@ -14,6 +15,7 @@ mod streaming_context;
 mod termination;
 mod tick_duty;
 
+pub(crate) use checkpoint_dir::CheckpointDir;
 pub use lifecycle::ContextState;
 pub(crate) use scheduler::Scheduler;
 pub use streaming_context::StreamingContext;

@@ -1,11 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checkpoint_dir::CheckpointDir;
 use super::snapshot::{common, snapshot};
 use crate::config::Config;
-use crate::fs::Fs;
 use crate::graph::{DurableOperator, Gap, Graph, Output};
 use crate::job::Job;
 use crate::recovery::{
@@ -14,23 +12,14 @@ use crate::recovery::{
 use crate::wal::{LogOptions, OnCorruption};
 use crate::{Error, Result, Time};
 
-/// Where a context keeps what outlives the process.
-#[derive(Clone, Debug)]
-pub(super) struct CheckpointDir {
-    pub(super) fs: Arc<dyn Fs>,
-    pub(super) dir: PathBuf,
-    /// Whether what an earlier run has left there is to be gone on with; if not, there must be nothing.
-    pub(super) goes_on: bool,
-}
-
 /// A checkpoint directory that this process has for itself.
 pub(super) struct Opened {
-    dir: CheckpointDir,
-    lock: Box<dyn Send + Sync>,
-    generations: Generations,
+    pub(super) dir: CheckpointDir,
+    pub(super) lock: Box<dyn Send + Sync>,
+    pub(super) generations: Generations,
     /// The checkpoint, and the contents of its operators by their ids.
-    newest: Option<(Manifest, BTreeMap<String, Saved>)>,
-    log: Option<Arc<BatchLog>>,
+    pub(super) newest: Option<(Manifest, BTreeMap<String, Saved>)>,
+    pub(super) log: Option<Arc<BatchLog>>,
 }
 
 /// What an earlier run has left.
@@ -57,57 +46,6 @@ pub(super) struct Resumption {
     pub(super) accumulators: Vec<(String, Vec<u8>)>,
 }
 
-impl CheckpointDir {
-    /// Takes the directory for this process and reads what is there.
-    ///
-    /// # Errors
-    /// When another process has it; when there is something, and this is not to be gone on with; when it cannot be read, or is
-    /// damaged so that nothing can be gone on with.
-    pub(super) fn open(&self) -> Result<Opened> {
-        let shown = self.dir.display();
-        let failed = |e| {
-            let what = format!(
-                "the checkpoint directory {shown} cannot be used, so nothing is started: have it exist and be writable for this program, \
-                 or name another one"
-            );
-            Error::io(what, e)
-        };
-        self.fs.create_dir_all(&self.dir).map_err(failed)?;
-        let lock = self.fs.lock(&self.dir.join("lock")).map_err(|e| match e.kind() {
-            ErrorKind::ResourceBusy => Error::io(
-                format!("the checkpoint directory {shown} is not free: one program at a time may use it"),
-                e,
-            ),
-            _ => failed(e),
-        })?;
-        let mut generations = Generations::open(Arc::clone(&self.fs), &inspect::checkpoints_in(&self.dir))?;
-        let newest = generations.newest(contents)?.map(|(manifest, operators, _)| (manifest, operators));
-        self.check_expected(newest.as_ref().map(|(manifest, _)| manifest), generations.has_data()?)?;
-        Ok(Opened { dir: self.clone(), lock, generations, newest, log: None })
-    }
-
-    /// `has_data`: whether there is data of a checkpoint, be it found or not.
-    fn check_expected(&self, found: Option<&Manifest>, has_data: bool) -> Result<()> {
-        let dir = self.dir.display();
-        match found {
-            Some(manifest) if !self.goes_on => Err(Error::Recovery(format!(
-                "{dir} holds the checkpoint of {:?} at {}: StreamingContext::get_or_create goes on from there; to begin anew, use \
-                 another directory or empty this one",
-                manifest.app_name, manifest.time
-            ))),
-            None if has_files(&*self.fs, &inspect::log_in(&self.dir)) => Err(Error::Recovery(format!(
-                "{dir} has a log but no checkpoint, so what is in the log cannot be gone on with: restore the folder checkpoints \
-                 from a copy; to begin anew, and lose what is in the log, use another directory or empty this one"
-            ))),
-            None if has_data => Err(Error::Recovery(format!(
-                "{dir} has the data of a checkpoint but no manifest that says what it is, and no log, so nothing is started: restore \
-                 the directory from a copy; to begin anew, and lose what is in it, use another directory or empty this one"
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
 fn log_options(config: &Config) -> LogOptions {
     LogOptions {
         segment_bytes: config.wal_segment_bytes as u64,
@@ -116,17 +54,6 @@ fn log_options(config: &Config) -> LogOptions {
         on_corruption: if config.wal_skip_damage { OnCorruption::Skip } else { OnCorruption::Stop },
         ..LogOptions::default()
     }
-}
-
-/// Whether there is any file of the log.
-fn has_files(fs: &dyn Fs, dir: &Path) -> bool {
-    fs.list(dir).is_ok_and(|entries| entries.iter().any(|entry| !entry.is_dir))
-}
-
-/// The contents of all operators of a checkpoint: only one whose data is whole is gone on from.
-fn contents(generations: &Generations, manifest: &Manifest) -> Result<BTreeMap<String, Saved>> {
-    let contents = manifest.operators.iter().map(|entry| Ok((entry.id.clone(), generations.load(entry)?)));
-    contents.collect()
 }
 
 impl Opened {
@@ -147,6 +74,8 @@ impl Opened {
             // Before there is a log: a log without a checkpoint is a damaged directory.
             let common = common(graph.executor().config(), zero);
             self.generations.write(snapshot(graph, &common, zero, |_, _| BTreeMap::new())?)?;
+        } else {
+            self.generations.claim()?;
         }
         let options = log_options(graph.executor().config());
         let (log, left) =

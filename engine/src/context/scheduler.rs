@@ -465,8 +465,10 @@ impl Scheduler {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let frontier = self.state().frontier();
         if let Some(frontier) = frontier {
-            if let Some(durability) = &self.durability {
-                durability.completed(frontier);
+            if let Some(durability) = &self.durability
+                && let Err(error) = durability.completed(frontier)
+            {
+                return self.halt(error);
             }
             self.graph.completed(frontier);
             self.update(|state| state.tell(frontier));

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::checkpoint_dir::CheckpointDir;
 use super::durability::Durability;
-use super::resumption::CheckpointDir;
 use super::running::{Running, reserve_cores};
 use super::scheduler::{Outcome, Scheduler};
 use super::termination::Termination;
@@ -18,7 +18,7 @@ use crate::observe::{
 };
 use crate::rdd::{Data, Parallelized};
 use crate::receive::{Blocks, Receiver};
-use crate::recovery::CheckpointStatus;
+use crate::recovery::{CheckpointStatus, CheckpointStore};
 use crate::storage::MemoryStatus;
 use crate::{Error, Result, Time};
 
@@ -215,7 +215,42 @@ impl StreamingContext {
     /// # Errors
     /// After the context has started.
     pub fn checkpoint_on(&self, fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Result<()> {
-        self.keep_in(CheckpointDir { fs, dir: dir.into(), goes_on: false })
+        self.keep_in(CheckpointDir { fs, dir: dir.into(), store: None, goes_on: false })
+    }
+
+    /// The same with the checkpoints in `store`, an object store for example, so that they outlive the machine's disk. The log, with what
+    /// was received since the last checkpoint, and a lock stay in `dir` on the local disk: an object store can neither append nor sync.
+    ///
+    /// Should the disk be lost, [`get_or_create_from`](Self::get_or_create_from) goes on from the checkpoint on another machine, with an
+    /// empty `dir`, and says so in a warning. What was received since the checkpoint comes again from sources that can send it again
+    /// (directories, queues that the program fills again) and is lost otherwise, acknowledged or not; outputs done since then are done
+    /// again; windows over whole records ([`window`](crate::window)) begin without their earlier batches. A shorter
+    /// `checkpoint.interval` makes that less.
+    ///
+    /// One program at a time may use a store, and nothing there can be locked. So the program that starts last takes it over, and an
+    /// older one that still runs stops with an error at its next checkpoint.
+    ///
+    /// ```
+    /// use millstream_engine::StreamingContext;
+    /// use millstream_engine::testkit::{MemoryStore, TestContext};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let (disk, store) = (tempfile::tempdir()?, MemoryStore::new());
+    /// let test = TestContext::new(Duration::from_secs(1))?;
+    /// let seen = test.collect(&test.input([vec![1, 2, 3]], 1)?);
+    /// test.checkpoint_to(disk.path(), Arc::new(store.clone()))?;
+    /// test.run(1)?;
+    /// test.stop(true)?;
+    /// assert_eq!(seen.batches(), [[1, 2, 3]]);
+    /// assert_eq!(store.names().len(), 2, "the first checkpoint and the last");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// After the context has started.
+    pub fn checkpoint_to(&self, dir: impl Into<PathBuf>, store: Arc<dyn CheckpointStore>) -> Result<()> {
+        let (fs, store) = (Arc::new(RealFs), Some(store));
+        self.keep_in(CheckpointDir { fs, dir: dir.into(), store, goes_on: false })
     }
 
     /// The context that `build` makes, going on where an earlier run of the program has ended, if `dir` has a checkpoint of one, and
@@ -251,11 +286,26 @@ impl StreamingContext {
         build: impl FnOnce() -> Result<Self>,
     ) -> Result<Self> {
         let context = build()?;
-        context.keep_in(CheckpointDir { fs, dir: dir.into(), goes_on: true })?;
+        context.keep_in(CheckpointDir { fs, dir: dir.into(), store: None, goes_on: true })?;
         Ok(context)
     }
 
-    fn keep_in(&self, dir: CheckpointDir) -> Result<()> {
+    /// As [`get_or_create`](Self::get_or_create) with the checkpoints in `store` and the log in `dir`, as
+    /// [`checkpoint_to`](Self::checkpoint_to) has them.
+    ///
+    /// # Errors
+    /// When `build` fails. What is wrong with the directory or the store, or does not fit the program, is told by `start`.
+    pub fn get_or_create_from(
+        dir: impl Into<PathBuf>,
+        store: Arc<dyn CheckpointStore>,
+        build: impl FnOnce() -> Result<Self>,
+    ) -> Result<Self> {
+        let (context, fs) = (build()?, Arc::new(RealFs));
+        context.keep_in(CheckpointDir { fs, dir: dir.into(), store: Some(store), goes_on: true })?;
+        Ok(context)
+    }
+
+    pub(crate) fn keep_in(&self, dir: CheckpointDir) -> Result<()> {
         self.0.graph.ensure_open()?;
         self.state().checkpoint = Some(dir);
         Ok(())

@@ -12,6 +12,8 @@ pub(crate) struct Checkpointer {
     work: Mutex<Option<SyncSender<Snapshot>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     status: Arc<Mutex<CheckpointStatus>>,
+    /// Why there will be no more checkpoints, if another program has taken over.
+    taken_over: Arc<Mutex<Option<Error>>>,
 }
 
 /// How checkpointing goes.
@@ -48,15 +50,28 @@ impl Checkpointer {
         let status = Arc::<Mutex<CheckpointStatus>>::default();
         let (work, inbox) = sync_channel(1);
         let told = Arc::clone(&status);
+        let taken_over = Arc::<Mutex<Option<Error>>>::default();
+        let taken = Arc::clone(&taken_over);
         let mut generations = generations;
         let run = move || {
             while let Ok(snapshot) = inbox.recv() {
                 write(&mut generations, snapshot, &told, &on_written);
+                lock(&taken).clone_from(&generations.taken_over().cloned());
             }
         };
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(run);
         let thread = thread.map_err(|e| Error::io("starting the thread that writes checkpoints", e))?;
-        Ok(Checkpointer { work: Mutex::new(Some(work)), thread: Mutex::new(Some(thread)), status })
+        Ok(Checkpointer {
+            work: Mutex::new(Some(work)),
+            thread: Mutex::new(Some(thread)),
+            status,
+            taken_over,
+        })
+    }
+
+    /// Checks that no other program has been found to have taken over.
+    pub(crate) fn check_not_taken_over(&self) -> Result<()> {
+        lock(&self.taken_over).clone().map_or(Ok(()), Err)
     }
 
     pub(crate) fn status(&self) -> CheckpointStatus {

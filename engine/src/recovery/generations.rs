@@ -1,26 +1,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::data_object::DataObject;
 use super::manifest::{Damage, Manifest, OperatorEntry, UnitEntry};
 use super::persist::{Captured, Saved, Unit};
-use crate::fs::{Fs, FsFile};
+use super::store::CheckpointStore;
+use super::unit_reader::read_units;
 use crate::{Error, Result};
 
-/// The checkpoints in a directory: their manifests, and the data files that these name.
+/// The checkpoints in a store: their manifests, and the data objects that these name.
 ///
-/// A checkpoint is written in this order: data file, sync, manifest by rename, sync of the directory; and only then what no
-/// manifest needs any more is removed. Of two generations nothing is removed, so there is one to fall back on.
+/// A checkpoint is written in this order: data, made durable; manifest, put whole; and only then what no manifest needs any more is
+/// removed. Of two generations nothing is removed, so there is one to fall back on.
+///
+/// A store without a lock may be written by two programs: the old one has been taken for dead, and a new one goes on elsewhere. So a
+/// program [claims](Self::claim) such a store when it starts: it puts the checkpoint that it goes on from once more, under a number
+/// that begins a new *run*, if nobody has put that. Numbers are a run in the upper half and a count in the lower; all that a program
+/// writes has its own run's numbers, and the newest run's checkpoints are the newest. A program that finds a later run than its own
+/// writes nothing more.
 pub(crate) struct Generations {
-    fs: Arc<dyn Fs>,
-    dir: PathBuf,
+    store: Arc<dyn CheckpointStore>,
+    /// Who claims the store; `None` where a lock keeps others out, and runs are not told apart.
+    owner: Option<String>,
     /// The number of the newest.
     last: u64,
     /// The manifests that are kept, the newest last.
     kept: Vec<Manifest>,
     /// Where the units are that need not be written again, with their versions, by the operator's id.
     known: BTreeMap<String, BTreeMap<u64, (u64, UnitEntry)>>,
+    /// That another program has claimed the store, once it was found.
+    taken_over: Option<Error>,
 }
 
 /// What there is to be written.
@@ -44,57 +54,58 @@ pub(crate) struct Written {
 /// How many generations are kept.
 const KEPT: usize = 2;
 
-/// How much is collected before it is written to the data file.
-const WRITE_BYTES: usize = 1 << 20;
-
 /// A data file of which less than one part in so many is needed is emptied into the next one.
 const SPARSE: u64 = 2;
 
+/// Where the run's number stands in a generation's.
+const RUN_SHIFT: u32 = 32;
+
 impl Generations {
-    /// Those in `dir`, which is made if need be. Nothing is read but names.
+    /// Those in `store`. Nothing is read but names.
     ///
     /// # Errors
-    /// When the directory cannot be made or read.
-    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
-        let failed = |e| Error::io(format!("opening the checkpoints in {}", dir.display()), e);
-        fs.create_dir_all(dir).map_err(failed)?;
-        let mut generations = Generations::look_at(fs, dir);
-        generations.last = generations.numbers(MANIFEST)?.into_iter().next_back().unwrap_or(0);
-        generations.last =
-            generations.last.max(generations.numbers(DATA)?.into_iter().next_back().unwrap_or(0));
+    /// When the names cannot be read.
+    pub(crate) fn open(store: Arc<dyn CheckpointStore>, owner: Option<String>) -> Result<Self> {
+        let mut generations = Generations::look_at(store);
+        generations.owner = owner;
+        let newest = |numbers: BTreeSet<u64>| numbers.into_iter().next_back().unwrap_or(0);
+        generations.last = newest(generations.numbers(MANIFEST)?).max(newest(generations.numbers(DATA)?));
         Ok(generations)
     }
 
     /// The same, to look and not to write.
-    pub(crate) fn look_at(fs: Arc<dyn Fs>, dir: &Path) -> Self {
-        Generations { fs, dir: dir.to_owned(), last: 0, kept: Vec::new(), known: BTreeMap::new() }
+    pub(crate) fn look_at(store: Arc<dyn CheckpointStore>) -> Self {
+        let (kept, known) = (Vec::new(), BTreeMap::new());
+        Generations { store, owner: None, last: 0, kept, known, taken_over: None }
     }
 
     /// Whether there is any data. The first checkpoint of a program has none, so where there is some, there has been a
     /// manifest.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the names cannot be read.
     pub(crate) fn has_data(&self) -> Result<bool> {
         Ok(!self.numbers(DATA)?.is_empty())
     }
 
-    /// All manifests, the newest first, each with what is wrong with it if it cannot be read.
-    pub(crate) fn all(&self) -> Result<Vec<(PathBuf, Result<Manifest>)>> {
-        let paths = self.numbers(MANIFEST)?.into_iter().rev().map(|number| self.path(number, MANIFEST));
-        let read = |path: PathBuf| {
-            let manifest = self.read(&path).map_err(|damage| damage.into_error(&path.display().to_string()));
-            (path, manifest)
+    /// All manifests by their places, the newest first, each with what is wrong with it if it cannot be read.
+    pub(crate) fn all(&self) -> Result<Vec<(String, Result<Manifest>)>> {
+        let names = self.numbers(MANIFEST)?.into_iter().rev().map(|number| name(number, MANIFEST));
+        let read = |name: String| {
+            let (place, manifest) = (self.place_of(&name), self.read(&name));
+            (place.clone(), manifest.map_err(|damage| damage.into_error(&place)))
         };
-        Ok(paths.map(read).collect())
+        Ok(names.map(read).collect())
     }
 
-    /// The numbers of the files of a kind, ascending.
-    fn numbers(&self, extension: &str) -> Result<BTreeSet<u64>> {
-        let failed = |e| Error::io(format!("listing the checkpoints in {}", self.dir.display()), e);
-        let entries = self.fs.list(&self.dir).map_err(failed)?;
-        let names = entries.iter().filter_map(|entry| entry.name.to_str()?.strip_suffix(extension));
-        Ok(names.filter_map(|name| u64::from_str_radix(name, 16).ok()).collect())
+    /// The numbers of the objects of a kind, ascending.
+    fn numbers(&self, kind: &str) -> Result<BTreeSet<u64>> {
+        Ok(numbers_in(&self.names()?, kind))
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let failed = |e| Error::io(format!("listing the checkpoints in {}", self.store.location()), e);
+        self.store.list().map_err(failed)
     }
 
     /// The newest checkpoint whose manifest is good and for which `check` finds the rest good. What is skipped is told in the log and
@@ -108,12 +119,11 @@ impl Generations {
     ) -> Result<Option<(Manifest, T, Vec<String>)>> {
         let mut skipped = Vec::new();
         for number in self.numbers(MANIFEST)?.into_iter().rev() {
-            let path = self.path(number, MANIFEST);
-            let manifest = match self.read(&path) {
-                Err(Damage::Newer(format)) => {
-                    return Err(Damage::Newer(format).into_error(&path.display().to_string()));
-                }
-                Err(damage) => Err(damage.into_error(&path.display().to_string())),
+            let name = name(number, MANIFEST);
+            let place = self.place_of(&name);
+            let manifest = match self.read(&name) {
+                Err(Damage::Newer(format)) => return Err(Damage::Newer(format).into_error(&place)),
+                Err(damage) => Err(damage.into_error(&place)),
                 Ok(manifest) => check(self, &manifest).map(|checked| (manifest, checked)),
             };
             match manifest {
@@ -122,7 +132,7 @@ impl Generations {
                     return Ok(Some((manifest, checked, skipped)));
                 }
                 Err(error) => {
-                    tracing::error!(checkpoint = %path.display(), %error, "the checkpoint is skipped");
+                    tracing::error!(checkpoint = %place, %error, "the checkpoint is skipped");
                     skipped.push(error.to_string());
                 }
             }
@@ -133,13 +143,13 @@ impl Generations {
         Err(Error::Recovery(format!(
             "none of the checkpoints in {} can be used, so nothing is started: {}. Restore the directory from a copy, or start with \
              an empty one, which begins anew",
-            self.dir.display(),
+            self.store.location(),
             skipped.join("; ")
         )))
     }
 
-    fn read(&self, path: &Path) -> Result<Manifest, Damage> {
-        let bytes = self.fs.read(path).map_err(|error| Damage::Broken(error.to_string()))?;
+    fn read(&self, name: &str) -> Result<Manifest, Damage> {
+        let bytes = self.store.read(name).map_err(|error| Damage::Broken(error.to_string()))?;
         Manifest::from_bytes(&bytes)
     }
 
@@ -148,43 +158,56 @@ impl Generations {
     /// # Errors
     /// When a unit is missing or is not what was written.
     pub(crate) fn load(&self, operator: &OperatorEntry) -> Result<Saved> {
-        let units = operator.units.iter().map(|unit| Ok((unit.id, self.load_unit(operator, unit)?)));
-        Ok(Saved {
-            number: operator.number,
-            rest: operator.rest.clone(),
-            units: units.collect::<Result<_>>()?,
-        })
+        let units = read_units(&*self.store, operator)?;
+        Ok(Saved { number: operator.number, rest: operator.rest.clone(), units })
     }
 
-    fn load_unit(&self, operator: &OperatorEntry, unit: &UnitEntry) -> Result<Vec<u8>> {
-        let path = self.path(unit.file, DATA);
-        let what = || format!("part {} of {:?} in {}", unit.id, operator.id, path.display());
-        let bytes =
-            self.fs.read_at(&path, unit.offset, unit.len as usize).map_err(|e| Error::io(what(), e))?;
-        if bytes.len() != unit.len as usize || crc32c::crc32c(&bytes) != unit.crc {
-            return Err(Error::Recovery(format!("{} is damaged: its checksum does not fit", what())));
-        }
-        Ok(bytes)
+    /// Takes the store for this program from the one that wrote the checkpoint which is gone on from, where no lock does that.
+    ///
+    /// # Errors
+    /// When another program does the same at this moment; those of the store.
+    pub(crate) fn claim(&mut self) -> Result<()> {
+        let (Some(owner), Some(newest)) = (self.owner.clone(), self.kept.last()) else { return Ok(()) };
+        let mut manifest = newest.clone();
+        manifest.owner = Some(owner);
+        self.last = first_of_run(self.last);
+        manifest.generation = self.last;
+        self.put(&manifest)?;
+        // What is gone on from is the same, so it is no generation to fall back on; the one before it still is there.
+        self.kept = vec![manifest];
+        Ok(())
+    }
+
+    /// Whether another program has claimed the store since this one has.
+    pub(crate) fn taken_over(&self) -> Option<&Error> {
+        self.taken_over.as_ref()
     }
 
     /// Writes a checkpoint; when this returns, it is durable, and what none of the kept ones needs is gone.
     ///
     /// # Errors
-    /// Those of the disk; what was written before is untouched, and the next attempt begins anew.
+    /// Those of the store; what was written before is untouched, and the next attempt begins anew. When another program has claimed the
+    /// store, no attempt succeeds any more.
     pub(crate) fn write(&mut self, snapshot: Snapshot) -> Result<Written> {
-        self.last += 1;
+        if let Some(error) = &self.taken_over {
+            return Err(error.clone());
+        }
+        let begins = self.owner.is_some() && self.kept.is_empty();
+        self.last = if begins { first_of_run(self.last) } else { self.last + 1 };
         let written = self.write_next(snapshot);
-        if written.is_err() {
-            // On a full disk it would take the space that the next attempt needs. First what names the rest.
-            [MANIFEST, TEMPORARY, DATA].iter().for_each(|kind| self.remove(&self.path(self.last, kind)));
+        // What begins a run may be somebody else's.
+        if written.is_err() && !begins {
+            // On a full disk it would take the space that the next attempt needs. First what names the rest; while that may be there,
+            // the rest must be.
+            let _ = self.remove(&name(self.last, MANIFEST)) && self.remove(&name(self.last, DATA));
         }
         written
     }
 
     fn write_next(&mut self, snapshot: Snapshot) -> Result<Written> {
         let Snapshot { mut manifest, captured } = snapshot;
-        manifest.generation = self.last;
-        let mut data = DataFile::new(&*self.fs, self.path(self.last, DATA), self.last);
+        (manifest.generation, manifest.owner) = (self.last, self.owner.clone());
+        let mut data = DataObject::new(&*self.store, name_of_data(self.last), self.last);
         let sparse = self.sparse_files();
         let mut known = BTreeMap::new();
         for (entry, captured) in manifest.operators.iter_mut().zip(&captured) {
@@ -195,18 +218,59 @@ impl Generations {
             known.insert(entry.id.clone(), units);
         }
         let (bytes, units) = data.finish()?;
-        let path = self.path(self.last, MANIFEST);
-        let failed = |e| Error::io(format!("writing the checkpoint {}", path.display()), e);
-        self.fs.write_atomic(&path, &manifest.to_bytes()?).map_err(failed)?;
+        self.put(&manifest)?;
+        let names = self.names().unwrap_or_default();
+        self.check_not_taken_over(&names)?;
         self.known = known;
         self.kept.push(manifest);
-        self.remove_old();
+        self.remove_old(&names);
         Ok(Written { generation: self.last, bytes, units })
+    }
+
+    /// Puts the manifest of the checkpoint `last`. What begins a run must be the first to do so.
+    fn put(&self, manifest: &Manifest) -> Result<()> {
+        let (name, bytes) = (name(self.last, MANIFEST), manifest.to_bytes()?);
+        let begins = self.owner.is_some() && self.last == first_of_run(self.last - 1);
+        let put = if begins { self.store.put_new(&name, &bytes) } else { self.store.put(&name, &bytes) };
+        match put {
+            Err(error) if begins && error.kind() == ErrorKind::AlreadyExists => {
+                // A request that was sent twice finds what it has put itself. The owner is in the bytes.
+                if self.store.read(&name).is_ok_and(|there| there == bytes) {
+                    Ok(())
+                } else {
+                    Err(self.not_first())
+                }
+            }
+            put => put.map_err(|e| Error::io(format!("writing the checkpoint {}", self.place_of(&name)), e)),
+        }
+    }
+
+    fn not_first(&self) -> Error {
+        Error::Recovery(format!(
+            "another program has begun with the checkpoints in {} at the same moment, so nothing is started: one program at a time may \
+             use them. Stop the other one and start again, or give this one a place of its own",
+            self.store.location()
+        ))
+    }
+
+    /// Checks that no later run has begun.
+    fn check_not_taken_over(&mut self, names: &[String]) -> Result<()> {
+        let later = numbers_in(names, MANIFEST).into_iter().next_back().filter(|newest| *newest > self.last);
+        let (Some(later), Some(_)) = (later, &self.owner) else { return Ok(()) };
+        let error = Error::Recovery(format!(
+            "another program has taken over the checkpoints in {}: {} is of a later run than this one. So this program stops; the other \
+             has gone on from an earlier checkpoint, and makes again what came after that. Run one program at a time, or give each a \
+             place of its own",
+            self.store.location(),
+            name(later, MANIFEST)
+        ));
+        self.taken_over = Some(error.clone());
+        Err(error)
     }
 
     fn write_units(
         &self,
-        data: &mut DataFile<'_>,
+        data: &mut DataObject<'_>,
         before: Option<&BTreeMap<u64, (u64, UnitEntry)>>,
         sparse: &BTreeSet<u64>,
         captured: &dyn Captured,
@@ -242,103 +306,57 @@ impl Generations {
     }
 
     /// Removes what no kept manifest needs. What cannot be removed now is tried again after the next checkpoint.
-    fn remove_old(&mut self) {
+    fn remove_old(&mut self, names: &[String]) {
         let excess = self.kept.len().saturating_sub(KEPT);
         self.kept.drain(..excess);
         let manifests: BTreeSet<u64> = self.kept.iter().map(|manifest| manifest.generation).collect();
         let units = self.kept.iter().flat_map(|manifest| &manifest.operators).flat_map(|entry| &entry.units);
-        let files: BTreeSet<u64> = units.map(|unit| unit.file).collect();
-        for (extension, needed) in [(MANIFEST, &manifests), (TEMPORARY, &BTreeSet::new()), (DATA, &files)] {
-            let numbers = self.numbers(extension).unwrap_or_default();
-            for number in numbers.difference(needed) {
-                self.remove(&self.path(*number, extension));
+        let objects: BTreeSet<u64> = units.map(|unit| unit.file).collect();
+        for (kind, needed) in [(MANIFEST, &manifests), (TEMPORARY, &BTreeSet::new()), (DATA, &objects)] {
+            for number in numbers_in(names, kind).difference(needed) {
+                self.remove(&name(*number, kind));
             }
         }
     }
 
-    fn remove(&self, path: &Path) {
-        if let Err(error) = self.fs.remove_file(path)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(file = %path.display(), %error, "an old checkpoint could not be removed");
+    /// True when there is no such object any more.
+    fn remove(&self, name: &str) -> bool {
+        let removed = self.store.delete(name);
+        if let Err(error) = &removed {
+            tracing::warn!(object = %self.place_of(name), %error, "an old checkpoint could not be removed");
         }
+        removed.is_ok()
     }
 
-    fn path(&self, number: u64, extension: &str) -> PathBuf {
-        self.dir.join(format!("{number:016x}{extension}"))
+    fn place_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.store.location())
     }
 }
 
 const MANIFEST: &str = ".manifest";
 const DATA: &str = ".data";
 
-/// A manifest that is being written, or was when the process died.
+/// A manifest that a directory was taking when the process died.
 const TEMPORARY: &str = ".manifest.tmp";
 
-/// The file that takes the units of one checkpoint; there is none before the first unit.
-struct DataFile<'a> {
-    fs: &'a dyn Fs,
-    path: PathBuf,
-    generation: u64,
-    file: Option<Box<dyn FsFile>>,
-    /// What is not in the file yet.
-    waiting: Vec<u8>,
-    written: u64,
-    units: usize,
+fn name(number: u64, kind: &str) -> String {
+    format!("{number:016x}{kind}")
 }
 
-impl<'a> DataFile<'a> {
-    fn new(fs: &'a dyn Fs, path: PathBuf, generation: u64) -> Self {
-        DataFile { fs, path, generation, file: None, waiting: Vec::new(), written: 0, units: 0 }
-    }
+/// The object with the units that were written with a checkpoint.
+pub(super) fn name_of_data(generation: u64) -> String {
+    name(generation, DATA)
+}
 
-    fn append(&mut self, id: u64, encode: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<UnitEntry> {
-        let begin = self.waiting.len();
-        encode(&mut self.waiting)?;
-        let content = &self.waiting[begin..];
-        let len = u32::try_from(content.len()).map_err(|_| {
-            Error::Recovery(format!(
-                "part {id} of an operator takes {} bytes, more than 4 GiB",
-                content.len()
-            ))
-        })?;
-        let entry = UnitEntry {
-            id,
-            file: self.generation,
-            offset: self.written + begin as u64,
-            len,
-            crc: crc32c::crc32c(content),
-        };
-        self.units += 1;
-        if self.waiting.len() >= WRITE_BYTES {
-            self.flush()?;
-        }
-        Ok(entry)
-    }
+/// The numbers of the objects of a kind, ascending.
+fn numbers_in(names: &[String], kind: &str) -> BTreeSet<u64> {
+    let numbers = names.iter().filter_map(|name| name.strip_suffix(kind));
+    numbers.filter_map(|number| u64::from_str_radix(number, 16).ok()).collect()
+}
 
-    fn flush(&mut self) -> Result<()> {
-        let failed = |e| Error::io(format!("writing the checkpoint's data {}", self.path.display()), e);
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(self.fs.create(&self.path).map_err(failed)?),
-        };
-        file.write_all(&self.waiting).map_err(failed)?;
-        self.written += self.waiting.len() as u64;
-        self.waiting.clear();
-        Ok(())
-    }
-
-    /// Makes the file durable (its name becomes so with the manifest's); the bytes and units in it.
-    fn finish(mut self) -> Result<(u64, usize)> {
-        if !self.waiting.is_empty() || self.units > 0 {
-            self.flush()?;
-        }
-        if let Some(file) = &mut self.file {
-            let failed = |e| Error::io(format!("syncing the checkpoint's data {}", self.path.display()), e);
-            file.sync().map_err(failed)?;
-        }
-        Ok((self.written, self.units))
-    }
+/// The first number of the run that comes after the one of `number`.
+fn first_of_run(number: u64) -> u64 {
+    ((number >> RUN_SHIFT) + 1) << RUN_SHIFT
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::directory_store::DirectoryStore;
 use super::generations::Generations;
 use super::manifest::Manifest;
 use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
+use super::store::CheckpointStore;
 use crate::codec::decode;
 use crate::fs::Fs;
 use crate::wal::{self, VerifyReport};
@@ -80,12 +82,20 @@ impl From<&Manifest> for CheckpointInfo {
     }
 }
 
-/// The checkpoints in a directory, the newest first, each with what is wrong with it if it cannot be used.
+/// The checkpoints in a directory by their files, the newest first, each with what is wrong with it if it cannot be used.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn checkpoints(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<(PathBuf, Result<CheckpointInfo>)>> {
-    let generations = Generations::look_at(Arc::clone(fs), &checkpoints_in(dir));
+pub fn checkpoints(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<(String, Result<CheckpointInfo>)>> {
+    checkpoints_of(Arc::new(DirectoryStore::new(Arc::clone(fs), &checkpoints_in(dir))))
+}
+
+/// The same of a store.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn checkpoints_of(store: Arc<dyn CheckpointStore>) -> Result<Vec<(String, Result<CheckpointInfo>)>> {
+    let generations = Generations::look_at(store);
     let found = generations.all()?.into_iter();
     let checked = |manifest: Manifest| {
         for entry in &manifest.operators {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{decode, encoded};
+use crate::codec::{decode, encode, encoded};
 use crate::{Error, Result, Time};
 
 /// What a checkpoint is: what everybody has to know to go on after the batch at [`time`](Self::time).
@@ -23,6 +23,9 @@ pub(crate) struct Manifest {
     pub(crate) inputs: Vec<InputEntry>,
     pub(crate) receivers: Vec<ReceiverEntry>,
     pub(crate) accumulators: Vec<AccumulatorEntry>,
+    /// Whose it is, in a store that has no lock. It stands behind the rest, where earlier programs do not look.
+    #[serde(skip)]
+    pub(crate) owner: Option<String>,
 }
 
 /// What there is of an operator that carries something from batch to batch.
@@ -91,7 +94,10 @@ const HEAD: usize = MAGIC.len() + 4 + 8 + 4;
 impl Manifest {
     /// The file's bytes.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
-        let body = encoded(self)?;
+        let mut body = encoded(self)?;
+        if let Some(owner) = &self.owner {
+            encode(owner, &mut body)?;
+        }
         let mut bytes = Vec::with_capacity(HEAD + body.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -126,7 +132,15 @@ impl Manifest {
         if format > FORMAT {
             return Err(Damage::Newer(format));
         }
-        decode(&mut &*body).map_err(|error| Damage::Broken(error.to_string()))
+        Manifest::from_body(body).map_err(|error| Damage::Broken(error.to_string()))
+    }
+
+    fn from_body(mut body: &[u8]) -> Result<Self> {
+        let mut manifest: Manifest = decode(&mut body)?;
+        if !body.is_empty() {
+            manifest.owner = Some(decode(&mut body)?);
+        }
+        Ok(manifest)
     }
 }
 
@@ -180,13 +194,17 @@ mod tests {
                 marks: BTreeMap::from([("web-1".to_owned(), 1_200)]),
             }],
             accumulators: vec![AccumulatorEntry { name: "malformed".to_owned(), value: vec![9] }],
+            owner: None,
         }
     }
 
     #[test]
     fn it_comes_back_as_it_was() {
         let manifest = manifest();
-        assert_eq!(Manifest::from_bytes(&manifest.to_bytes().unwrap()), Ok(manifest));
+        let owned = Manifest { owner: Some("17".to_owned()), ..manifest.clone() };
+        for manifest in [manifest, owned] {
+            assert_eq!(Manifest::from_bytes(&manifest.to_bytes().unwrap()), Ok(manifest));
+        }
     }
 
     #[test]

@@ -16,13 +16,15 @@
 //! ```
 //!
 //! What writes files is tested against a [`SimFs`], which a power cut takes back to what was synced, and a [`FaultyFs`], whose n-th
-//! call fails.
+//! call fails. Checkpoints in a store are tested with a [`MemoryStore`], which fails and comes late on request.
 
 mod collected;
+mod memory_store;
 mod test_context;
 mod test_input;
 
 pub use crate::fs::{Call, Errno, Fault, FaultyFs, Gate, PowerCut, SimFs};
 pub use collected::Collected;
+pub use memory_store::{MemoryStore, StoreCall, StoreFault};
 pub use test_context::TestContext;
 pub use test_input::TestInput;

@@ -6,11 +6,12 @@ use super::test_input::Shelf;
 use super::{Collected, TestInput};
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Config, Master, Place};
-use crate::context::{ContextState, Scheduler, StreamingContext};
+use crate::context::{CheckpointDir, ContextState, Scheduler, StreamingContext};
 use crate::fs::Fs;
 use crate::graph::DStream;
 use crate::job::Stage;
 use crate::rdd::{Data, Flow, Parallelized, Rdd};
+use crate::recovery::CheckpointStore;
 use crate::{Error, Result, Time};
 
 /// A [`StreamingContext`] whose time is moved by the test. It is stopped when it is dropped.
@@ -110,6 +111,14 @@ impl TestContext {
     pub fn go_on(&self, fs: Arc<dyn Fs>, dir: &str) -> Result<()> {
         let context = self.context.clone();
         StreamingContext::get_or_create_on(fs, dir, || Ok(context)).map(|_| ())
+    }
+
+    /// The same with the checkpoints in `store`, as [`StreamingContext::get_or_create_from`] does.
+    ///
+    /// # Errors
+    /// After the first `run`.
+    pub fn go_on_from(&self, fs: Arc<dyn Fs>, dir: &str, store: Arc<dyn CheckpointStore>) -> Result<()> {
+        self.context.keep_in(CheckpointDir { fs, dir: dir.into(), store: Some(store), goes_on: true })
     }
 
     /// Starts the context if need be and runs the next `batches` batches to their end; before these, at the start, those that an
