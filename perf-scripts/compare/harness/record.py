@@ -49,7 +49,7 @@ def write(folder: Path, run: Run) -> list[Path]:
 def _plots(folder: Path, stem: str, run: Run, date: str) -> list[Path]:
     plots = []
     repeats = max((len(row.costs) for row in run.rows), default=0)
-    note = f"median of {repeats} runs, quartiles as a line; without start, JVMs warm; {date}"
+    note = f"median of {repeats} runs, quartiles as a line; in a warm process; {date}"
     for workload in run.workloads:
         mine = [row for row in run.rows if row.workload == workload.name]
         if mine:
