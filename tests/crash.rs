@@ -83,10 +83,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     }
     let (mut process, mut put_out) = (program.start(), PutOut::default());
     process.await_going_on();
-    process::eventually_by_steps("all files are taken", || {
-        let taken = put_out.lines_in(&program.output());
-        (taken >= sent.len(), oracle::folders_in(&program.output()))
-    });
+    put_out.await_lines(&program, &mut process, sent.len());
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());
@@ -101,9 +98,8 @@ fn drop_files(spool: &Path, sent: &mut Vec<String>, during: Duration, random: &m
     while std::time::Instant::now() < end {
         let lines: Vec<String> =
             (0..random.below(600)).map(|i| sender::line(sent.len() + i as usize)).collect();
-        let hidden = spool.join(format!(".{}", sent.len()));
-        fs::write(&hidden, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-        fs::rename(&hidden, spool.join(format!("{}-{}", sent.len(), lines.len()))).unwrap();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        process::put_file(spool, &format!("{}-{}", sent.len(), lines.len()), &text);
         sent.extend(lines);
         // Files that stay there cost every batch a look.
         std::thread::sleep(Duration::from_millis(random.below(200)));

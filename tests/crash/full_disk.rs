@@ -144,11 +144,18 @@ fn fill(disk: &Disk, sender: &mut Sender, connection: &mut Connection, random: &
     });
 }
 
-/// Waits until something is acknowledged again; how long that takes.
-fn resume(sender: &mut Sender, connection: &mut Connection) -> Duration {
+/// Makes the disk larger, and waits until something is acknowledged again; how long that takes. The results of batches that have
+/// waited, too, may take all the space: then there is more.
+fn resume(disk: &mut Disk, sender: &mut Sender, connection: &mut Connection, growth: u64) -> Duration {
     let (before, begin) = (sender.acknowledged(), Instant::now());
+    let mut since = begin;
+    disk.grow(growth);
     eventually("lines are acknowledged again", || {
         sender.exchange(connection).expect("the program lives");
+        if since.elapsed() > SILENCE && disk.free_kib() < FULL_KIB {
+            disk.grow(growth);
+            since = Instant::now();
+        }
         sender.acknowledged() > before
     });
     begin.elapsed()
@@ -177,8 +184,7 @@ fn a_full_disk_stops_the_sender_and_nothing_else() {
             connection = sender.connect(address).expect("it answers");
             kills += 1;
         } else {
-            disk.grow(growth);
-            slowest = slowest.max(resume(&mut sender, &mut connection));
+            slowest = slowest.max(resume(&mut disk, &mut sender, &mut connection, growth));
         }
     }
     disk.grow(1 << 20);

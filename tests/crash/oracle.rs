@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::ledger::Ledger;
-use crate::process::Program;
+use crate::process::{PATIENCE, Process, Program, eventually_by_steps};
 
 /// What was found in the results.
 #[derive(Debug, Default)]
@@ -86,27 +88,52 @@ pub(crate) fn batches(output: &Path, name: &str) -> BTreeMap<i64, Vec<String>> {
 pub(crate) struct PutOut {
     folders: HashSet<OsString>,
     lines: usize,
+    /// The time of the last batch, in ms since 1970.
+    last: i64,
 }
 
 impl PutOut {
-    pub(crate) fn lines_in(&mut self, output: &Path) -> usize {
+    /// Waits until so many lines are put out, or the process has ended. After many kills many batches are to be made, so it waits as
+    /// long as there are new ones; but lines that are there now are not missing in batches of [`PATIENCE`] later.
+    pub(crate) fn await_lines(&mut self, program: &Program, process: &mut Process, lines: usize) {
+        let output = program.output();
+        let now = UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
+        eventually_by_steps("all lines are put out", || {
+            self.look_at(&output);
+            let is_complete = self.lines >= lines;
+            assert!(
+                is_complete || self.last < now.as_millis() as i64,
+                "{} of {lines} lines are put out",
+                self.lines
+            );
+            (process.has_ended() || is_complete, self.folders.len())
+        });
+    }
+
+    fn look_at(&mut self, output: &Path) {
         for folder in fs::read_dir(output).into_iter().flatten().flatten() {
             let name = folder.file_name();
-            if name.as_encoded_bytes().starts_with(b"lines-") && !self.folders.contains(&name) {
-                // Nothing while it is being replaced.
-                let Ok(parts) = fs::read_dir(folder.path()) else { continue };
-                let texts = parts.flatten().map(|part| fs::read_to_string(part.path()).unwrap_or_default());
-                self.lines += texts.map(|text| text.lines().count()).sum::<usize>();
+            let Some(time) = name.to_str().and_then(|name| name.strip_prefix("lines-")?.parse().ok()) else {
+                continue;
+            };
+            // Nothing while it is being replaced.
+            if !self.folders.contains(&name)
+                && let Ok(Some(lines)) = lines_in(&folder.path())
+            {
+                self.lines += lines;
                 self.folders.insert(name);
+                self.last = self.last.max(time);
             }
         }
-        self.lines
     }
 }
 
-/// How many folders there are.
-pub(crate) fn folders_in(output: &Path) -> usize {
-    fs::read_dir(output).into_iter().flatten().count()
+/// The lines of a batch; `None` when its folder was replaced meanwhile.
+fn lines_in(folder: &Path) -> io::Result<Option<usize>> {
+    let before = fs::metadata(folder)?.ino();
+    let lines = fs::read_dir(folder)?.map(|part| Ok(fs::read_to_string(part?.path())?.lines().count()));
+    let lines = lines.sum::<io::Result<usize>>()?;
+    Ok((fs::metadata(folder)?.ino() == before).then_some(lines))
 }
 
 /// Compares the lines of all batches of an output with those that were sent.

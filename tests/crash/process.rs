@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -71,7 +71,11 @@ const GOING_ON: &str = "going on from a checkpoint";
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a program may take to finish its work, and how long a test waits for its end.
+const GRACE: Duration = Duration::from_secs(60);
+const END_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program that counts lines, with its window.
 const COUNTS: &str = "reliable_counts";
@@ -153,7 +157,8 @@ impl Program {
         command.env("RUST_LOG", "warn,millstream_engine::context::resumption=info");
         command.env("MILLSTREAM_MEMORY_MAX", MEMORY_MAX_BYTES.to_string());
         command.env("MILLSTREAM_RECEIVER_MAX_HELD_BYTES", HELD_MAX_BYTES.to_string());
-        command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536").env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", "60s");
+        command.env("MILLSTREAM_WAL_SEGMENT_BYTES", "65536");
+        command.env("MILLSTREAM_GRACEFUL_STOP_TIMEOUT", millis(GRACE));
         let child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn();
         let mut child = child.expect("the program is there: cargo build --examples");
         let (to_us, says) = channel();
@@ -167,27 +172,33 @@ impl Program {
 impl Process {
     /// Waits until it goes on where an earlier one has ended: from then on it does what signals tell it.
     pub(crate) fn await_going_on(&mut self) {
-        let told: Vec<_> = self.says.iter().take_while(|line| !line.contains(GOING_ON)).collect();
-        assert!(!self.has_ended(), "the program ended by itself: {}", told.join("\n"));
+        let mut told = Vec::new();
+        while let Some(line) = self.next_word() {
+            if line.contains(GOING_ON) {
+                return;
+            }
+            told.push(line);
+        }
+        panic!("the program does not go on: {}", told.join("\n"));
     }
 
     /// Where it listens; `None` when it has ended before it did.
     pub(crate) fn address(&mut self) -> Option<SocketAddr> {
         let mut told = Vec::new();
-        while let Ok(line) = self.says.recv() {
+        while let Some(line) = self.next_word() {
             if let Some(address) = line.strip_prefix("listening on tcp://") {
                 return address.parse().ok();
             }
             told.push(line);
         }
-        panic!("the program ended by itself: {}", told.join("\n"))
+        panic!("the program does not listen: {}", told.join("\n"))
     }
 
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         assert!(!self.has_ended(), "the program ended by itself: {}", self.told());
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.await_end();
     }
 
     /// Asks it to finish its work and waits for that.
@@ -202,13 +213,38 @@ impl Process {
             let pid = rustix::process::Pid::from_child(&self.child);
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         }
-        (self.child.wait().unwrap(), self.told())
+        (self.await_end(), self.told())
     }
 
     /// Whether it has ended, by itself or by a signal.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.look_at_memory();
         self.child.try_wait().unwrap().is_some()
+    }
+
+    fn await_end(&mut self) -> ExitStatus {
+        let end = Instant::now() + END_PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the program does not end. Its threads: {}\nIt said: {}", self.threads(), self.told_so_far());
+    }
+
+    /// What its threads do, as the system sees it.
+    fn threads(&self) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten();
+        let told = tasks.flatten().map(|task| {
+            let read = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            let status = read("status");
+            let of_interest = status
+                .lines()
+                .filter(|line| ["Name:", "State:", "TracerPid:"].iter().any(|field| line.starts_with(field)));
+            format!("{}, in {}", of_interest.collect::<Vec<_>>().join(" "), read("wchan"))
+        });
+        told.collect::<Vec<_>>().join("\n")
     }
 
     fn look_at_memory(&self) {
@@ -218,18 +254,50 @@ impl Process {
         self.memory.fetch_max(kib, Ordering::Relaxed);
     }
 
-    /// What it has said; to be asked when it has ended.
+    /// The next line that it says; `None` when there is none to come, or none comes.
+    fn next_word(&self) -> Option<String> {
+        self.says.recv_timeout(PATIENCE).ok()
+    }
+
+    /// What it has said; to be asked when it has ended. Whoever traces it has the same standard error, and must end soon, too.
     fn told(&self) -> String {
-        self.says.iter().collect::<Vec<_>>().join("\n")
+        let mut told = Vec::new();
+        loop {
+            match self.says.recv_timeout(PATIENCE) {
+                Ok(line) => told.push(line),
+                Err(RecvTimeoutError::Disconnected) => return told.join("\n"),
+                Err(RecvTimeoutError::Timeout) => panic!(
+                    "the program has ended, and somebody has still its standard error. It said: {}",
+                    told.join("\n")
+                ),
+            }
+        }
+    }
+
+    fn told_so_far(&self) -> String {
+        self.says.try_iter().collect::<Vec<_>>().join("\n")
     }
 }
 
-/// A test that fails leaves no process behind.
+/// A test that fails leaves no process behind, unless not even a kill ends it.
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let end = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
+}
+
+/// Puts a file into a directory, complete when it appears. The time that the system gives it may be some milliseconds ago: before
+/// the program has begun, and such files are not its own. So it is given the right one.
+pub(crate) fn put_file(directory: &Path, name: &str, text: &str) {
+    let hidden = directory.join(format!(".{name}"));
+    std::fs::write(&hidden, text).unwrap();
+    let file = std::fs::File::options().write(true).open(&hidden).unwrap();
+    file.set_modified(SystemTime::now()).unwrap();
+    std::fs::rename(&hidden, directory.join(name)).unwrap();
 }
 
 /// Waits until `done` holds.

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::ledger::Ledger;
-use crate::oracle::{Found, PutOut, check, folders_in};
-use crate::process::{Folder, Process, Program, Random, eventually, eventually_by_steps};
+use crate::oracle::{Found, PutOut, check};
+use crate::process::{Folder, Process, Program, Random, eventually, put_file};
 use crate::sender::line;
 
 /// The files whose calls are counted. strace counts for each thread, and hits the first one that comes to its k-th call; so
@@ -163,7 +163,7 @@ impl Job {
         eventually("the program has begun", || self.program.has_begun());
         for _ in 0..BEGUN {
             self.drop_file();
-            self.wait_for_lines(&mut process);
+            self.put_out.await_lines(&self.program, &mut process, self.sent.len());
         }
         process.kill();
     }
@@ -191,27 +191,17 @@ impl Job {
         eventually("the program has begun", || process.has_ended() || self.program.has_begun());
         while self.sent.len() < files * LINES && !process.has_ended() {
             self.drop_file();
-            self.wait_for_lines(process);
+            self.put_out.await_lines(&self.program, process, self.sent.len());
         }
-        self.wait_for_lines(process);
+        self.put_out.await_lines(&self.program, process, self.sent.len());
         process.end()
-    }
-
-    fn wait_for_lines(&mut self, process: &mut Process) {
-        let output = self.program.output();
-        eventually_by_steps("a file is taken", || {
-            let is_taken = self.put_out.lines_in(&output) >= self.sent.len();
-            (process.has_ended() || is_taken, folders_in(&output))
-        });
     }
 
     fn drop_file(&mut self) {
         let (begin, spool) = (self.sent.len(), self.folder.path().join("spool"));
         self.sent.extend((begin..begin + LINES).map(line));
         let lines: String = self.sent[begin..].iter().map(|line| format!("{line}\n")).collect();
-        let hidden = spool.join(format!(".{begin}"));
-        fs::write(&hidden, lines).unwrap();
-        fs::rename(&hidden, spool.join(begin.to_string())).unwrap();
+        put_file(&spool, &begin.to_string(), &lines);
     }
 
     /// Does what is left, and one file more, with a process that nothing happens to, and looks at the results.
