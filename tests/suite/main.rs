@@ -21,6 +21,7 @@ mod missed;
 mod positions;
 mod receiver;
 mod recovery;
+mod remember;
 mod replay;
 mod sinks;
 mod stopping;
