@@ -18,6 +18,7 @@ mod ledger;
 mod listener;
 mod long_run;
 mod missed;
+mod output_power_cuts;
 mod positions;
 mod receiver;
 mod recovery;

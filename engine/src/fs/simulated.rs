@@ -1,10 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+mod image;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::power_cut::{Fate, SECTOR};
+use super::power_cut::Fate;
 use super::{Entry, Fs, FsFile, PowerCut};
+use image::{Image, Inode, Node, Operation, Place, ROOT, names};
 
 /// A file system in memory that forgets what was not synced.
 ///
@@ -12,18 +16,11 @@ use super::{Entry, Fs, FsFile, PowerCut};
 /// the operations that were not synced yet, in order. [`crash`](Self::crash) gives the file system as it is after a power cut,
 /// with some of these. A clone is another handle to the same file system; a crash is a new one.
 ///
-/// As on a real disk, syncing a file makes its bytes durable and not its name: that is done by syncing the directory.
+/// As on a real disk, syncing a file makes its bytes durable and not its name: that is done by syncing the directory. Relative paths
+/// begin at the root.
 #[derive(Clone, Debug, Default)]
 pub struct SimFs {
     state: Arc<Mutex<State>>,
-}
-
-type Inode = u64;
-
-#[derive(Clone, Debug, Default)]
-struct Image {
-    names: BTreeMap<PathBuf, Inode>,
-    files: BTreeMap<Inode, Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,84 +28,10 @@ struct State {
     live: Image,
     durable: Image,
     unsynced: Vec<Operation>,
-    dirs: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
-    next_inode: Inode,
+    last_inode: Inode,
     operations: u64,
     crash_after: Option<u64>,
-}
-
-/// What was done to the live image.
-#[derive(Clone, Debug)]
-enum Operation {
-    Write { inode: Inode, offset: u64, bytes: Vec<u8> },
-    Truncate { inode: Inode, len: u64 },
-    Link { path: PathBuf, inode: Inode },
-    Unlink { path: PathBuf },
-    Rename { from: PathBuf, to: PathBuf, inode: Inode },
-}
-
-impl Operation {
-    fn is_of_file(&self, file: Inode) -> bool {
-        matches!(self, Operation::Write { inode, .. } | Operation::Truncate { inode, .. } if *inode == file)
-    }
-
-    fn is_in(&self, dir: &Path) -> bool {
-        let within = |path: &Path| path.parent() == Some(dir);
-        match self {
-            Operation::Write { .. } | Operation::Truncate { .. } => false,
-            Operation::Link { path, .. } | Operation::Unlink { path } => within(path),
-            Operation::Rename { from, to, .. } => within(from) || within(to),
-        }
-    }
-
-    fn size(&self) -> Option<u64> {
-        match self {
-            Operation::Write { bytes, .. } => Some(bytes.len() as u64),
-            _ => None,
-        }
-    }
-}
-
-impl Image {
-    fn apply(&mut self, operation: &Operation) {
-        match operation {
-            Operation::Write { inode, offset, bytes } => {
-                let file = self.files.entry(*inode).or_default();
-                let (begin, end) = (*offset as usize, *offset as usize + bytes.len());
-                file.resize(file.len().max(end), 0);
-                file[begin..end].copy_from_slice(bytes);
-            }
-            Operation::Truncate { inode, len } => {
-                self.files.entry(*inode).or_default().resize(*len as usize, 0)
-            }
-            Operation::Link { path, inode } => {
-                self.names.insert(path.clone(), *inode);
-                self.files.entry(*inode).or_default();
-            }
-            Operation::Unlink { path } => {
-                self.names.remove(path);
-            }
-            Operation::Rename { from, to, inode } => {
-                self.names.remove(from);
-                self.names.insert(to.clone(), *inode);
-                self.files.entry(*inode).or_default();
-            }
-        }
-    }
-
-    fn apply_torn(&mut self, operation: &Operation, sectors: u64, zero_filled: bool) {
-        let Operation::Write { inode, offset, bytes } = operation else { return };
-        let file = self.files.entry(*inode).or_default();
-        // Sectors are those of the file, not of the write.
-        let cut = (offset / SECTOR + sectors) * SECTOR;
-        let kept = (cut.saturating_sub(*offset) as usize).min(bytes.len());
-        let end = *offset as usize + if zero_filled { bytes.len() } else { kept };
-        if kept > 0 || zero_filled {
-            file.resize(file.len().max(end), 0);
-            file[*offset as usize..][..kept].copy_from_slice(&bytes[..kept]);
-        }
-    }
 }
 
 impl SimFs {
@@ -145,12 +68,9 @@ impl SimFs {
                 Fate::Torn { sectors, zero_filled } => image.apply_torn(operation, sectors, zero_filled),
             }
         }
-        let used: BTreeSet<Inode> = image.names.values().copied().collect();
-        image.files.retain(|inode, _| used.contains(inode));
-        let mut dirs = state.dirs.clone();
-        dirs.extend(image.names.keys().flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned));
-        let next_inode = state.next_inode;
-        let after = State { live: image.clone(), durable: image, dirs, next_inode, ..State::default() };
+        image.prune();
+        let last_inode = state.last_inode;
+        let after = State { live: image.clone(), durable: image, last_inode, ..State::default() };
         SimFs { state: Arc::new(Mutex::new(after)) }
     }
 
@@ -172,33 +92,98 @@ impl SimFs {
 impl State {
     fn perform(&mut self, operation: Operation) {
         self.operations += 1;
+        self.note(operation);
+    }
+
+    fn note(&mut self, operation: Operation) {
         self.live.apply(&operation);
         self.unsynced.push(operation);
     }
 
     /// Makes the operations durable that `is_meant` chooses.
     fn settle(&mut self, is_meant: impl Fn(&Operation) -> bool) {
-        self.operations += 1;
         let (meant, left) = std::mem::take(&mut self.unsynced).into_iter().partition(is_meant);
         self.unsynced = left;
         let meant: Vec<Operation> = meant;
         meant.iter().for_each(|operation| self.durable.apply(operation));
     }
 
+    fn new_inode(&mut self) -> Inode {
+        self.last_inode += 1;
+        self.last_inode
+    }
+
     fn inode(&self, path: &Path) -> io::Result<Inode> {
-        self.live.names.get(path).copied().ok_or_else(|| missing(path))
+        match self.live.find(path) {
+            Some(Node::File(inode)) => Ok(inode),
+            _ => Err(missing(path)),
+        }
+    }
+
+    fn dir(&self, path: &Path) -> io::Result<Inode> {
+        match self.live.find(path) {
+            Some(Node::Dir(inode)) => Ok(inode),
+            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            None => Err(missing(path)),
+        }
     }
 
     fn file(&self, inode: Inode) -> &[u8] {
         self.live.files.get(&inode).map_or(&[], Vec::as_slice)
     }
 
-    fn is_dir(&self, path: &Path) -> bool {
-        path.as_os_str().is_empty() || path.parent().is_none() || self.dirs.contains(path)
+    /// Where the name of a path is, or would be.
+    fn place(&self, path: &Path) -> io::Result<Place> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(missing(path)) };
+        Ok(Place { dir: self.dir(parent)?, name: name.to_owned() })
     }
 
-    fn in_dir(&self, path: &Path) -> io::Result<()> {
-        if path.parent().is_some_and(|dir| self.is_dir(dir)) { Ok(()) } else { Err(missing(path)) }
+    /// The directory of this name in `dir`, made if need be, and durable then.
+    fn make_dir(&mut self, dir: Inode, name: &OsStr) -> io::Result<Inode> {
+        match self.live.at(dir, name) {
+            Some(Node::Dir(inode)) => Ok(inode),
+            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            None => {
+                let inode = self.new_inode();
+                self.note(Operation::Link {
+                    at: Place { dir, name: name.to_owned() },
+                    node: Node::Dir(inode),
+                });
+                self.settle(|operation| operation.is_in(dir));
+                Ok(inode)
+            }
+        }
+    }
+
+    /// Whether something may be renamed to a place, in place of what is there.
+    fn may_replace(&self, to: &Place, by: Node) -> io::Result<()> {
+        match (self.live.at(to.dir, &to.name), by) {
+            (None, _) | (Some(Node::File(_)), Node::File(_)) => Ok(()),
+            (Some(Node::File(_)), Node::Dir(_)) => Err(io::ErrorKind::NotADirectory.into()),
+            (Some(Node::Dir(_)), Node::File(_)) => Err(io::ErrorKind::IsADirectory.into()),
+            (Some(Node::Dir(old)), Node::Dir(_)) => match self.live.dirs.get(&old) {
+                Some(names) if !names.is_empty() => Err(io::ErrorKind::DirectoryNotEmpty.into()),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Removes a directory's content.
+    fn empty(&mut self, dir: Inode) {
+        let names: Vec<_> = self
+            .live
+            .dirs
+            .get(&dir)
+            .into_iter()
+            .flatten()
+            .map(|(name, node)| (name.clone(), *node))
+            .collect();
+        for (name, node) in names {
+            if let Node::Dir(inside) = node {
+                self.empty(inside);
+            }
+            self.perform(Operation::Unlink { at: Place { dir, name } });
+        }
     }
 }
 
@@ -210,38 +195,29 @@ impl Fs for SimFs {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
         state.operations += 1;
-        state.dirs.extend(dir.ancestors().map(Path::to_owned));
-        Ok(())
+        names(dir).try_fold(ROOT, |dir, name| state.make_dir(dir, name)).map(drop)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let state = self.powered()?;
-        if !state.is_dir(dir) {
-            return Err(missing(dir));
-        }
-        let here = |path: &&PathBuf| path.parent() == Some(dir);
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-        let dirs =
-            state.dirs.iter().filter(here).map(|path| Entry { name: name(path), len: 0, is_dir: true });
-        let files = state.live.names.iter().filter(|(path, _)| here(path)).map(|(path, inode)| Entry {
-            name: name(path),
-            len: state.file(*inode).len() as u64,
-            is_dir: false,
-        });
-        let mut entries: Vec<Entry> = dirs.chain(files).collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        let names = state.live.dirs.get(&state.dir(dir)?);
+        let entry = |(name, node): (&OsString, &Node)| match node {
+            Node::File(inode) => {
+                Entry { name: name.clone(), len: state.file(*inode).len() as u64, is_dir: false }
+            }
+            Node::Dir(_) => Entry { name: name.clone(), len: 0, is_dir: true },
+        };
+        Ok(names.into_iter().flatten().map(entry).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         let mut state = self.powered()?;
-        state.in_dir(path)?;
-        if state.live.names.contains_key(path) || state.is_dir(path) {
+        let at = state.place(path)?;
+        if state.live.at(at.dir, &at.name).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        state.next_inode += 1;
-        let inode = state.next_inode;
-        state.perform(Operation::Link { path: path.to_owned(), inode });
+        let inode = state.new_inode();
+        state.perform(Operation::Link { at, node: Node::File(inode) });
         Ok(Box::new(SimFile { fs: self.clone(), inode }))
     }
 
@@ -265,38 +241,34 @@ impl Fs for SimFs {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
-        let inode = state.inode(from)?;
-        state.in_dir(to)?;
-        state.perform(Operation::Rename { from: from.to_owned(), to: to.to_owned(), inode });
+        let node = state.live.find(from).ok_or_else(|| missing(from))?;
+        let (from, to) = (state.place(from)?, state.place(to)?);
+        state.may_replace(&to, node)?;
+        state.perform(Operation::Rename { from, to, node });
         Ok(())
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
         state.inode(path)?;
-        state.perform(Operation::Unlink { path: path.to_owned() });
+        let at = state.place(path)?;
+        state.perform(Operation::Unlink { at });
         Ok(())
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
-        if !state.is_dir(dir) {
-            return Err(missing(dir));
-        }
-        let inside: Vec<PathBuf> =
-            state.live.names.keys().filter(|path| path.starts_with(dir)).cloned().collect();
-        inside.into_iter().for_each(|path| state.perform(Operation::Unlink { path }));
-        state.operations += 1;
-        state.dirs.retain(|path| !path.starts_with(dir));
+        let (inode, at) = (state.dir(dir)?, state.place(dir)?);
+        state.empty(inode);
+        state.perform(Operation::Unlink { at });
         Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
-        if !state.is_dir(dir) {
-            return Err(missing(dir));
-        }
-        state.settle(|operation| operation.is_in(dir));
+        let inode = state.dir(dir)?;
+        state.operations += 1;
+        state.settle(|operation| operation.is_in(inode));
         Ok(())
     }
 
@@ -307,12 +279,12 @@ impl Fs for SimFs {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let state = self.powered()?;
-        Ok(state.is_dir(path) || state.live.names.contains_key(path))
+        Ok(state.live.find(path).is_some())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
         let mut state = self.powered()?;
-        state.in_dir(path)?;
+        state.place(path)?;
         if !state.locks.insert(path.to_owned()) {
             let held = format!("{} is locked by another handle", path.display());
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, held));
@@ -346,8 +318,9 @@ impl FsFile for SimFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let inode = self.inode;
-        self.fs.powered()?.settle(|operation| operation.is_of_file(inode));
+        let mut state = self.fs.powered()?;
+        state.operations += 1;
+        state.settle(|operation| operation.is_of_file(self.inode));
         Ok(())
     }
 

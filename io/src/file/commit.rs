@@ -19,15 +19,22 @@
 //! microseconds; a reader that falls into them finds nothing, never a mixture. After a crash there, the
 //! next `commit` completes it, or the next `begin` puts the old folder back.
 
+mod part;
+
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const BUFFER_BYTES: usize = 128 * 1024;
+use millstream_engine::fs::{Fs, RealFs};
+
+pub use part::PartWriter;
+
 const NOTHING_CHANGED: &str =
     "the output is as it was before: make the path writable, then run the batch again";
+/// The file that is in a folder that is complete.
+const SUCCESS: &str = "_SUCCESS";
 const PART_LOST: &str = "the output is as it was before, without this batch: put the part back as it was, or run the batch again, \
                          or leave its output out (on_batch_failure=skip)";
 
@@ -52,6 +59,7 @@ const PART_LOST: &str = "the output is as it was before, without this batch: put
 /// ```
 #[derive(Debug)]
 pub struct OutputFolder {
+    fs: Arc<dyn Fs>,
     path: PathBuf,
     temporary: PathBuf,
 }
@@ -63,15 +71,24 @@ impl OutputFolder {
     /// # Errors
     /// If `path` is a file, or its parent folder cannot be written.
     pub fn begin(path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
-        let folder = OutputFolder::begun(path)?;
-        let OutputFolder { path, temporary } = &folder;
-        refuse_file(path)?;
-        create_folders(parent(path))?;
-        clear_remains(path, temporary)
+        OutputFolder::begin_on(Arc::new(RealFs), path)
+    }
+
+    /// The same on another file system than the machine's.
+    ///
+    /// # Errors
+    /// Those of [`begin`](Self::begin).
+    pub fn begin_on(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
+        let folder = OutputFolder::begun_on(fs, path)?;
+        let OutputFolder { fs, path, temporary } = &folder;
+        fs.create_dir_all(parent(path)).map_err(|error| {
+            failed("create the output folder's parent", parent(path), &error, NOTHING_CHANGED)
+        })?;
+        folder.refuse_file()?;
+        folder
+            .clear_remains()
             .map_err(|error| failed("clear away the remains of an earlier", path, &error, NOTHING_CHANGED))?;
-        fs::create_dir(temporary)
-            .and_then(|()| sync_folder(parent(path)))
-            .map_err(|error| failed("create", temporary, &error, NOTHING_CHANGED))?;
+        fs.create_dir_all(temporary).map_err(|error| failed("create", temporary, &error, NOTHING_CHANGED))?;
         Ok(folder)
     }
 
@@ -80,9 +97,17 @@ impl OutputFolder {
     /// # Errors
     /// If `path` does not end in a name.
     pub fn begun(path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
+        OutputFolder::begun_on(Arc::new(RealFs), path)
+    }
+
+    /// The same on another file system than the machine's.
+    ///
+    /// # Errors
+    /// Those of [`begun`](Self::begun).
+    pub fn begun_on(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> io::Result<OutputFolder> {
         let path = path.into();
         let temporary = hidden_sibling(&path, "tmp")?;
-        Ok(OutputFolder { path, temporary })
+        Ok(OutputFolder { fs, path, temporary })
     }
 
     /// The writer of a partition's part file, `part-00000` and so on, empty even if the partition has been
@@ -95,9 +120,7 @@ impl OutputFolder {
         let path = self.part(partition);
         let attempt = NEXT.fetch_add(1, Ordering::Relaxed);
         let hidden = hidden_sibling(&path, &format!("{}-{attempt}", std::process::id()))?;
-        let file =
-            File::create_new(&hidden).map_err(|error| failed("create", &hidden, &error, NOTHING_CHANGED))?;
-        Ok(PartWriter { path, hidden, buffer: Some(BufWriter::with_capacity(BUFFER_BYTES, file)) })
+        PartWriter::create(Arc::clone(&self.fs), path, hidden)
     }
 
     fn part(&self, partition: usize) -> PathBuf {
@@ -113,28 +136,35 @@ impl OutputFolder {
     /// still or again in its place, but for two errors that say so: it could not be put back and is hidden until the next
     /// attempt, or the new folder is visible but its parent could not be synced.
     pub fn commit(&self, parts: &[u64]) -> io::Result<()> {
-        if !self.temporary.is_dir() && self.path.join("_SUCCESS").is_file() {
+        if !self.is_there(&self.temporary)? && self.is_there(&self.path.join(SUCCESS))? {
             return self.durable();
         }
         self.refuse_changed(parts)?;
-        refuse_file(&self.path)?;
-        let success = self.temporary.join("_SUCCESS");
-        File::create(&success)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| sync_folder(&self.temporary))
-            .map_err(|error| failed("write", &success, &error, NOTHING_CHANGED))?;
+        self.refuse_file()?;
+        self.mark_complete()
+            .map_err(|error| failed("write", &self.temporary.join(SUCCESS), &error, NOTHING_CHANGED))?;
         self.rename_into_place()?;
         self.durable()
     }
 
+    /// Adds the empty file that says so.
+    fn mark_complete(&self) -> io::Result<()> {
+        match self.fs.create(&self.temporary.join(SUCCESS)) {
+            // By a commit that was cut off.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => created?.sync()?,
+        }
+        self.fs.sync_dir(&self.temporary)
+    }
+
     /// The folder is in its place: has it stay there, and deletes the one that it has replaced.
     fn durable(&self) -> io::Result<()> {
-        sync_folder(parent(&self.path)).map_err(|error| {
+        self.fs.sync_dir(parent(&self.path)).map_err(|error| {
             let remedy =
                 "the output is visible but may not survive a crash of the machine: run the batch again";
             failed("sync the parent folder of", &self.path, &error, remedy)
         })?;
-        delete_replaced(&self.path).unwrap_or_else(|error| warn_of_remains(&self.path, &error));
+        self.delete_replaced().unwrap_or_else(|error| warn_of_remains(&self.path, &error));
         Ok(())
     }
 
@@ -143,7 +173,7 @@ impl OutputFolder {
     /// # Errors
     /// If the temporary folder cannot be deleted.
     pub fn abort(&self) -> io::Result<()> {
-        remove_if_there(fs::remove_dir_all(&self.temporary)).map_err(|error| {
+        remove_if_there(self.fs.remove_dir_all(&self.temporary)).map_err(|error| {
             failed("delete", &self.temporary, &error, "it is not read as output: delete it by hand")
         })
     }
@@ -151,14 +181,14 @@ impl OutputFolder {
     /// Renames the old folder aside, if there is one, and the new one to its path.
     fn rename_into_place(&self) -> io::Result<()> {
         let aside = hidden_sibling(&self.path, "old")?;
-        let is_replaced = match fs::rename(&self.path, &aside) {
+        let is_replaced = match self.fs.rename(&self.path, &aside) {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(failed("replace", &self.path, &error, NOTHING_CHANGED)),
         };
-        let Err(error) = fs::rename(&self.temporary, &self.path) else { return Ok(()) };
+        let Err(error) = self.fs.rename(&self.temporary, &self.path) else { return Ok(()) };
         if is_replaced {
-            fs::rename(&aside, &self.path).map_err(|error| {
+            self.fs.rename(&aside, &self.path).map_err(|error| {
                 let remedy =
                     format!("the output before this batch is in {}: run the batch again", aside.display());
                 failed("put back", &self.path, &error, &remedy)
@@ -171,16 +201,15 @@ impl OutputFolder {
     fn refuse_changed(&self, parts: &[u64]) -> io::Result<()> {
         for (partition, finished) in parts.iter().enumerate() {
             let part = self.part(partition);
-            let what = match fs::metadata(&part) {
-                Ok(found) if found.is_file() && found.len() == *finished => continue,
-                Ok(found) if found.is_file() => {
-                    let shown = part.display();
-                    format!("{shown} was finished with {finished} bytes and has {} now", found.len())
+            let what = match self.fs.len(&part) {
+                Ok(found) if found == *finished => continue,
+                Ok(found) => {
+                    format!("{} was finished with {finished} bytes and has {found} now", part.display())
                 }
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(failed("look at", &part, &error, PART_LOST));
                 }
-                _ => {
+                Err(_) => {
                     let folder = self.temporary.display();
                     format!(
                         "the part file of partition {partition} was not finished, or is gone from {folder}"
@@ -194,70 +223,46 @@ impl OutputFolder {
         }
         Ok(())
     }
-}
 
-/// Writes one part file of an [`OutputFolder`], buffered.
-///
-/// Dropped without [`finish`](Self::finish), it is a failed attempt, and leaves nothing: the folder cannot be committed until the
-/// partition is tried again.
-#[derive(Debug)]
-pub struct PartWriter {
-    path: PathBuf,
-    hidden: PathBuf,
-    /// None when it is finished.
-    buffer: Option<BufWriter<File>>,
-}
-
-impl PartWriter {
-    /// Writes out what is buffered, waits until it is on the disk, and gives the file its name; the bytes that it has.
-    ///
-    /// # Errors
-    /// If that fails.
-    pub fn finish(mut self) -> io::Result<u64> {
-        self.try_finish().map_err(|error| part_failed(&self.path, &error))
+    fn is_there(&self, path: &Path) -> io::Result<bool> {
+        self.fs.exists(path).map_err(|error| failed("look at", path, &error, NOTHING_CHANGED))
     }
 
-    fn try_finish(&mut self) -> io::Result<u64> {
-        let Some(mut buffer) = self.buffer.take() else { return Ok(0) };
-        let bytes = buffer.flush().and_then(|()| buffer.get_ref().sync_all());
-        let bytes = bytes.and_then(|()| Ok(buffer.get_ref().metadata()?.len()));
-        let renamed = bytes.and_then(|bytes| fs::rename(&self.hidden, &self.path).map(|()| bytes));
-        if renamed.is_err() {
-            self.buffer = Some(buffer);
+    /// What is at the path already must be a folder.
+    fn refuse_file(&self) -> io::Result<()> {
+        if !self.is_there(&self.path)? {
+            return Ok(());
         }
-        sync_folder(parent(&self.path)).and(renamed)
-    }
-
-    fn buffer(&mut self) -> io::Result<&mut BufWriter<File>> {
-        self.buffer.as_mut().ok_or_else(|| io::Error::other("the part is finished"))
-    }
-}
-
-impl Write for PartWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.buffer().and_then(|buffer| buffer.write(bytes));
-        written.map_err(|error| part_failed(&self.path, &error))
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = self.buffer().and_then(|buffer| buffer.write_all(bytes));
-        written.map_err(|error| part_failed(&self.path, &error))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.buffer().and_then(BufWriter::flush);
-        flushed.map_err(|error| part_failed(&self.path, &error))
-    }
-}
-
-impl Drop for PartWriter {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            // What is buffered is of no use to anybody.
-            drop(buffer.into_parts());
-            remove_if_there(fs::remove_file(&self.hidden))
-                .unwrap_or_else(|error| warn_of_remains(&self.hidden, &error));
+        match self.fs.list(&self.path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                let message = format!(
+                    "cannot write output to {}: a file is there, and output is a folder; nothing was written: \
+                     move the file away or choose another prefix",
+                    self.path.display()
+                );
+                Err(io::Error::new(ErrorKind::AlreadyExists, message))
+            }
+            Err(error) => Err(failed("look at", &self.path, &error, NOTHING_CHANGED)),
         }
+    }
+
+    /// Puts back a folder that a crash left aside, and deletes everything else that attempts left.
+    fn clear_remains(&self) -> io::Result<()> {
+        remove_if_there(self.fs.remove_dir_all(&self.temporary))?;
+        if !self.fs.exists(&self.path)? {
+            remove_if_there(self.fs.rename(&hidden_sibling(&self.path, "old")?, &self.path))?;
+        }
+        self.delete_replaced()
+    }
+
+    /// Deletes the folder that this one has replaced, if there is one. It is moved first, so that it is never put back half
+    /// deleted.
+    fn delete_replaced(&self) -> io::Result<()> {
+        let gone = hidden_sibling(&self.path, "gone")?;
+        remove_if_there(self.fs.remove_dir_all(&gone))?;
+        remove_if_there(self.fs.rename(&hidden_sibling(&self.path, "old")?, &gone))?;
+        remove_if_there(self.fs.remove_dir_all(&gone))
     }
 }
 
@@ -285,35 +290,6 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn refuse_file(path: &Path) -> io::Result<()> {
-    if !path.exists() || path.is_dir() {
-        return Ok(());
-    }
-    let message = format!(
-        "cannot write output to {}: a file is there, and output is a folder; nothing was written: \
-         move the file away or choose another prefix",
-        path.display()
-    );
-    Err(io::Error::new(ErrorKind::AlreadyExists, message))
-}
-
-/// Creates a folder and those above it, each durable before the next.
-fn create_folders(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    create_folders(parent(path))?;
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        created => created.and_then(|()| sync_folder(parent(path))),
-    }
-    .map_err(|error| failed("create the output folder's parent", path, &error, NOTHING_CHANGED))
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
 /// `.NAME.KIND` beside `path`.
 fn hidden_sibling(path: &Path, kind: &str) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
@@ -330,24 +306,6 @@ fn hidden_sibling(path: &Path, kind: &str) -> io::Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// Puts back a folder that a crash left aside, and deletes everything else that attempts at `path` left.
-fn clear_remains(path: &Path, temporary: &Path) -> io::Result<()> {
-    remove_if_there(fs::remove_dir_all(temporary))?;
-    if !path.exists() {
-        remove_if_there(fs::rename(hidden_sibling(path, "old")?, path))?;
-    }
-    delete_replaced(path)
-}
-
-/// Deletes the folder that the one at `path` has replaced, if there is one. It is moved first, so that it is never put back half
-/// deleted.
-fn delete_replaced(path: &Path) -> io::Result<()> {
-    let gone = hidden_sibling(path, "gone")?;
-    remove_if_there(fs::remove_dir_all(&gone))?;
-    remove_if_there(fs::rename(hidden_sibling(path, "old")?, &gone))?;
-    remove_if_there(fs::remove_dir_all(&gone))
-}
-
 fn remove_if_there(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
@@ -355,11 +313,6 @@ fn remove_if_there(result: io::Result<()>) -> io::Result<()> {
 /// For what is in nobody's way: the next attempt at the same path will try again.
 fn warn_of_remains(path: &Path, error: &io::Error) {
     tracing::warn!(path = %path.display(), %error, "what is hidden beside it cannot be deleted; it only takes up space");
-}
-
-fn part_failed(path: &Path, error: &io::Error) -> io::Error {
-    let remedy = "the part is not complete and will not be committed: try the partition again";
-    failed("write", path, error, remedy)
 }
 
 fn failed(action: &str, path: &Path, error: &io::Error, remedy: &str) -> io::Error {

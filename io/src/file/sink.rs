@@ -1,8 +1,10 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use millstream_engine::deliver::{Guarantee, PartitionRecords, Sink};
+use millstream_engine::fs::{Fs, RealFs};
 use millstream_engine::{BoxError, Time};
 
 use super::commit::{OutputFolder, batch_path};
@@ -24,6 +26,7 @@ use super::commit::{OutputFolder, batch_path};
 /// # Ok::<(), millstream_engine::BoxError>(())
 /// ```
 pub struct BatchFolders<T> {
+    fs: Arc<dyn Fs>,
     prefix: String,
     suffix: String,
     /// What every part file begins with.
@@ -49,11 +52,23 @@ impl<T> BatchFolders<T> {
         encode: impl Fn(&T, &mut Vec<u8>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         BatchFolders {
+            fs: Arc::new(RealFs),
             prefix: prefix.to_owned(),
             suffix: suffix.to_owned(),
             header,
             encode: Box::new(encode),
         }
+    }
+
+    /// The same folders on another file system than the machine's.
+    #[must_use]
+    pub fn on(self, fs: Arc<dyn Fs>) -> Self {
+        BatchFolders { fs, ..self }
+    }
+
+    /// The folder of a batch, begun before.
+    fn folder(&self, batch: Time) -> io::Result<OutputFolder> {
+        OutputFolder::begun_on(Arc::clone(&self.fs), self.path(batch))
     }
 
     fn path(&self, batch: Time) -> PathBuf {
@@ -76,7 +91,7 @@ impl<T: 'static> Sink<T> for BatchFolders<T> {
     }
 
     fn begin(&self, batch: Time) -> Result<(), BoxError> {
-        Ok(OutputFolder::begin(self.path(batch)).map(drop)?)
+        Ok(OutputFolder::begin_on(Arc::clone(&self.fs), self.path(batch)).map(drop)?)
     }
 
     fn prepare(
@@ -85,7 +100,7 @@ impl<T: 'static> Sink<T> for BatchFolders<T> {
         partition: usize,
         records: PartitionRecords<'_, T>,
     ) -> Result<u64, BoxError> {
-        let mut part = OutputFolder::begun(self.path(batch))?.writer(partition)?;
+        let mut part = self.folder(batch)?.writer(partition)?;
         part.write_all(self.header)?;
         let mut bytes = Vec::new();
         records.for_each(|record| {
@@ -97,10 +112,10 @@ impl<T: 'static> Sink<T> for BatchFolders<T> {
     }
 
     fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
-        Ok(OutputFolder::begun(self.path(batch))?.commit(staged)?)
+        Ok(self.folder(batch)?.commit(staged)?)
     }
 
     fn abort(&self, batch: Time, _staged: &[u64]) -> Result<(), BoxError> {
-        Ok(OutputFolder::begun(self.path(batch))?.abort()?)
+        Ok(self.folder(batch)?.abort()?)
     }
 }

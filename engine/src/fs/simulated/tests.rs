@@ -66,6 +66,37 @@ fn a_rename_is_there_or_not() {
 }
 
 #[test]
+fn a_directory_is_renamed_with_what_is_in_it() {
+    let disk = disk();
+    disk.create_dir_all(&at("a")).unwrap();
+    disk.write_atomic(&at("a/f"), b"synced").unwrap();
+    disk.create(&at("a/g")).unwrap();
+    disk.rename(&at("a"), &at("b")).unwrap();
+    assert_eq!((disk.read(&at("b/f")).unwrap(), disk.exists(&at("a")).unwrap()), (b"synced".to_vec(), false));
+    let lost = disk.crash(PowerCut::Lost);
+    assert_eq!((lost.exists(&at("a/f")).unwrap(), lost.exists(&at("b")).unwrap()), (true, false));
+    disk.sync_dir(Path::new("/d")).unwrap();
+    let lost = disk.crash(PowerCut::Lost);
+    assert_eq!(lost.list(&at("b")).unwrap().len(), 1, "what was not synced in it is lost, wherever it is");
+    assert_eq!(disk.crash(PowerCut::Kept).list(&at("b")).unwrap().len(), 2);
+}
+
+#[test]
+fn a_removed_directory_comes_back_unless_the_one_above_was_synced() {
+    let disk = disk();
+    disk.create_dir_all(&at("a/b")).unwrap();
+    disk.write_atomic(&at("a/b/f"), b"x").unwrap();
+    disk.remove_dir_all(&at("a")).unwrap();
+    assert!(!disk.exists(&at("a")).unwrap());
+    assert!(disk.crash(PowerCut::Lost).exists(&at("a/b/f")).unwrap());
+    disk.create_dir_all(&at("a")).unwrap();
+    assert!(
+        disk.crash(PowerCut::Lost).list(&at("a")).unwrap().is_empty(),
+        "a directory that is made is durable"
+    );
+}
+
+#[test]
 fn a_removed_file_comes_back_unless_the_directory_was_synced() {
     let disk = disk();
     disk.write_atomic(&at("a"), b"x").unwrap();
@@ -124,6 +155,14 @@ fn it_refuses_what_a_disk_refuses() {
     disk.lock(&at("lock")).unwrap();
     disk.remove_dir_all(Path::new("/d")).unwrap();
     assert!(disk.list(Path::new("/d")).is_err());
+    disk.create_dir_all(Path::new("/e/full")).unwrap();
+    disk.create(Path::new("/e/full/f")).unwrap();
+    disk.create(Path::new("/f")).unwrap();
+    disk.create_dir_all(Path::new("/g")).unwrap();
+    let renamed = |from, to| kind(disk.rename(Path::new(from), Path::new(to)));
+    assert_eq!(renamed("/g", "/e/full"), io::ErrorKind::DirectoryNotEmpty);
+    assert_eq!(renamed("/g", "/f"), io::ErrorKind::NotADirectory);
+    assert_eq!(renamed("/f", "/g"), io::ErrorKind::IsADirectory);
 }
 
 #[test]
@@ -137,7 +176,9 @@ fn both_file_systems_answer_alike() {
             file.truncate(5).unwrap();
             file.write_all(b"X").unwrap();
             let opened = fs.open_append(&dir.join("f")).unwrap().write_all(b"Y");
-            fs.create_dir_all(&dir.join("sub")).unwrap();
+            fs.create_dir_all(&dir.join("made/below")).unwrap();
+            fs.create(&dir.join("made/below/f")).unwrap();
+            fs.rename(&dir.join("made"), &dir.join("sub")).unwrap();
             fs.rename(&dir.join("f"), &dir.join("g")).unwrap();
             let parts = [(0, 3), (4, 100), (7, 1), (100, 1)]
                 .map(|(at, len)| fs.read_at(&dir.join("g"), at, len).unwrap());
@@ -146,6 +187,7 @@ fn both_file_systems_answer_alike() {
                 parts,
                 opened.is_ok(),
                 list.collect::<Vec<_>>(),
+                fs.list(&dir.join("sub/below")).unwrap(),
                 fs.len(&dir.join("g")).unwrap(),
                 file.len().unwrap(),
             )

@@ -1,4 +1,9 @@
 use super::*;
+use std::fs;
+use std::io::Write;
+
+use millstream_engine::fs::SimFs;
+use millstream_engine::testkit::{Call, Errno, Fault, FaultyFs, PowerCut};
 use std::thread;
 use tempfile::TempDir;
 
@@ -301,5 +306,80 @@ fn batches_are_named_as_in_spark() {
         ("out/x", "", 1000, "out/x-1000"),
     ] {
         assert_eq!(batch_path(prefix, suffix, time_ms), Path::new(expected));
+    }
+}
+
+const ON_DISK: &str = "/out/counts-1000";
+
+/// The machine's disk is another one.
+fn replace(disk: &Arc<dyn Fs>, text: &str) -> io::Result<()> {
+    prepare(disk, text)?;
+    OutputFolder::begun_on(Arc::clone(disk), ON_DISK)?.commit(&[text.len() as u64])
+}
+
+fn prepare(disk: &Arc<dyn Fs>, text: &str) -> io::Result<()> {
+    let mut part = OutputFolder::begin_on(Arc::clone(disk), ON_DISK)?.writer(0)?;
+    part.write_all(text.as_bytes())?;
+    part.finish().map(|bytes| assert_eq!(bytes, text.len() as u64))
+}
+
+/// What a reader finds, and what is beside it.
+fn found(disk: &dyn Fs) -> (Option<String>, usize) {
+    let text = disk.read(&Path::new(ON_DISK).join("part-00000")).ok();
+    (text.map(|text| String::from_utf8(text).unwrap()), disk.list(Path::new("/out")).unwrap().len() - 1)
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_old_output_or_the_new_and_the_next_attempt_succeeds() {
+    for fault in [Fault::Error(Errno::Io), Fault::Error(Errno::NoSpace), Fault::DroppedSync] {
+        let mut failed = 0;
+        for n in 1.. {
+            let faulty = FaultyFs::new(Arc::new(SimFs::new()));
+            let disk: Arc<dyn Fs> = Arc::new(faulty.clone());
+            replace(&disk, "old\n").unwrap();
+            let number = faulty.calls(Call::Any) + n;
+            faulty.inject(Call::Any, number..=number, fault.clone());
+            let replaced = replace(&disk, "new\n");
+            if faulty.faults() == 0 {
+                break;
+            }
+            failed += usize::from(replaced.is_err());
+            let (text, _) = found(&*disk);
+            let is_new = text.as_deref() == Some("new\n");
+            assert!(
+                is_new || replaced.is_err() && text.as_deref() == Some("old\n"),
+                "{n}: {text:?}, {replaced:?}"
+            );
+            replace(&disk, "newer\n").unwrap();
+            assert_eq!(found(&*disk), (Some("newer\n".to_owned()), 0), "call {n}");
+        }
+        assert!(failed > 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_power_cut_leaves_what_can_be_committed_or_begun_anew() {
+    for n in 0.. {
+        let disk = SimFs::new();
+        let same: Arc<dyn Fs> = Arc::new(disk.clone());
+        replace(&same, "old\n").unwrap();
+        disk.crash_after(disk.operations() + n);
+        let is_prepared = prepare(&same, "new\n").is_ok();
+        let commit = |disk| OutputFolder::begun_on(disk, ON_DISK)?.commit(&[4]);
+        let is_committed = is_prepared && commit(same).is_ok();
+        for cut in (0..100).map(PowerCut::Random).chain([PowerCut::Lost, PowerCut::Kept]) {
+            let left: Arc<dyn Fs> = Arc::new(disk.crash(cut));
+            let text = found(&*left).0;
+            assert!(!is_committed || text.as_deref() == Some("new\n"), "{n}, {cut:?}: {text:?}");
+            assert!(is_prepared || text.as_deref() == Some("old\n"), "{n}, {cut:?}: {text:?}");
+            let again = if is_prepared { commit(Arc::clone(&left)) } else { replace(&left, "new\n") };
+            again.unwrap_or_else(|error| panic!("{n}, {cut:?}: {error}"));
+            assert_eq!(found(&*left).0.as_deref(), Some("new\n"), "{n}, {cut:?}");
+            replace(&left, "newer\n").unwrap();
+            assert_eq!(found(&*left), (Some("newer\n".to_owned()), 0), "{n}, {cut:?}");
+        }
+        if is_committed {
+            break;
+        }
     }
 }
