@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Lines, Write, stdin, stdout};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use millstream_engine::Text;
 use millstream_engine::testkit::{Collected, TestContext};
@@ -124,21 +125,21 @@ fn write_lines(to: SocketAddr, sender: usize, lines: usize) -> std::thread::Join
     })
 }
 
+/// Senders that are connected: has each send the line of this number.
+type SendLine = Box<dyn FnMut(usize)>;
+
 /// Has `connections` senders connected at one time, each sending `lines` lines, in two halves.
-fn many_connections(connections: usize, lines: usize) {
+fn many_connections(connections: usize, lines: usize, begin: impl FnOnce(SocketAddr, usize) -> SendLine) {
     let test = context(config());
     let (seen, handle) = server(&test, "127.0.0.1:0");
     test.run(1).unwrap();
-    let mut senders: Vec<_> = (0..connections).map(|_| connect(&handle)).collect();
+    let mut send_line = begin(handle.local_addr().unwrap(), connections);
     wait_until("all are connected", || handle.connections() == connections);
     for line in 0..lines {
-        for (i, sender) in senders.iter_mut().enumerate() {
-            send(sender, format!("{i} sends its li"));
-            send(sender, format!("ne {line}\n"));
-        }
+        send_line(line);
         test.run(1).unwrap();
     }
-    drop(senders);
+    drop(send_line);
     run_until(&test, "all lines", || {
         seen.batches().iter().map(Vec::len).sum::<usize>() >= connections * lines
     });
@@ -150,19 +151,92 @@ fn many_connections(connections: usize, lines: usize) {
     assert_eq!(all, expected.collect());
 }
 
-#[test]
-fn a_thousand_senders_lose_nothing() {
-    many_connections(1_000, 5);
+fn in_this_process(to: SocketAddr, connections: usize) -> SendLine {
+    let mut senders: Vec<_> = (0..connections).map(|_| TcpStream::connect(to).unwrap()).collect();
+    Box::new(move |line| {
+        for (i, sender) in senders.iter_mut().enumerate() {
+            send(sender, format!("{i} sends its li"));
+            send(sender, format!("ne {line}\n"));
+        }
+    })
 }
 
-/// Both ends are in this process: each sender takes two files of its limit.
+/// What the senders' process is told: where to connect, and how often.
+const SENDERS: &str = "MILLSTREAM_TEST_SENDERS";
+
+/// The process of the senders, which sends a line of each for every number that it reads, and says so.
+struct Senders {
+    child: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Senders {
+    /// This program, told to run the test that is theirs.
+    fn start(to: SocketAddr, connections: usize) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "socket_server::senders_of_another_process", "--nocapture"]);
+        command.env(SENDERS, format!("{to} {connections}")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        Senders { child, answers }
+    }
+
+    fn send_line(&mut self, line: usize) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let sent = self.answers.any(|answer| answer.unwrap().ends_with(&sent(line)));
+        assert!(sent, "the senders have ended");
+    }
+}
+
+/// They close their connections and end when there is nothing more to read.
+impl Drop for Senders {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn sent(line: usize) -> String {
+    format!("line {line} is sent")
+}
+
+/// Has nothing to do among the other tests.
 #[test]
-fn ten_thousand_senders_lose_nothing() {
+fn senders_of_another_process() {
+    let Ok(told) = std::env::var(SENDERS) else { return };
+    let (to, connections) = told.split_once(' ').unwrap();
+    open_files_max();
+    let mut send_line = in_this_process(to.parse().unwrap(), connections.parse().unwrap());
+    for line in stdin().lines() {
+        let line = line.unwrap().parse().unwrap();
+        send_line(line);
+        writeln!(stdout(), "{}", sent(line)).unwrap();
+    }
+}
+
+/// How many files this process may have open, made as many as it may make them.
+fn open_files_max() -> u64 {
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current = limit.maximum;
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
-    let files = limit.current.unwrap_or(u64::MAX);
-    let connections = usize::try_from(files.saturating_sub(3_000) / 2).unwrap().min(10_000);
-    eprintln!("{files} open files are allowed: {connections} senders");
-    many_connections(connections, 2);
+    limit.current.unwrap_or(u64::MAX)
+}
+
+#[test]
+fn a_thousand_senders_lose_nothing() {
+    many_connections(1_000, 5, in_this_process);
+}
+
+/// Each end is in a process of its own: a connection is one of the files that it may have.
+#[test]
+fn ten_thousand_senders_lose_nothing() {
+    let files = usize::try_from(open_files_max()).unwrap();
+    let connections = files.saturating_sub(1_000).min(10_000);
+    if connections < 10_000 {
+        eprintln!("only {connections} senders: {files} open files are allowed (ulimit -Hn)");
+    }
+    many_connections(connections, 2, |to, connections| {
+        let mut senders = Senders::start(to, connections);
+        Box::new(move |line| senders.send_line(line))
+    });
 }
