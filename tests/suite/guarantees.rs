@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millstream::deliver::{Guarantee, PartitionRecords, Sink};
 use millstream::fs::{Fs, SimFs};
 use millstream::prelude::*;
 use millstream::testkit::{PowerCut, TestContext};
 
 use crate::support::{HandEnd, hand, ms};
+use crate::table::Table;
 
 const RECORDS: u64 = 60;
 const PER_BLOCK: u64 = 3;
@@ -35,51 +35,11 @@ struct Given {
     by_batch: BTreeMap<i64, Vec<u64>>,
     /// Shown as it comes.
     shown: Vec<u64>,
-    /// In the hands of a [`Sink`]: prepared, and committed.
-    prepared: BTreeMap<(i64, usize), Vec<u64>>,
-    committed: BTreeMap<i64, Vec<u64>>,
+    /// In the hands of a sink.
+    table: Table,
 }
 
 type Shelf = Arc<Mutex<Given>>;
-
-/// A sink whose commits are known by their batch.
-struct Committing(Shelf);
-
-impl Sink<u64> for Committing {
-    type Staged = u64;
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::ExactlyOnce
-    }
-
-    fn prepare(
-        &self,
-        batch: Time,
-        partition: usize,
-        records: PartitionRecords<'_, u64>,
-    ) -> Result<u64, BoxError> {
-        let mut taken = Vec::new();
-        records.for_each(|record| {
-            taken.push(record);
-            Ok(())
-        })?;
-        self.0.lock().unwrap().prepared.insert((batch.as_millis(), partition), taken);
-        Ok(partition as u64)
-    }
-
-    fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
-        let mut given = self.0.lock().unwrap();
-        let time = batch.as_millis();
-        let all = staged.iter().flat_map(|partition| given.prepared[&(time, *partition as usize)].clone());
-        let all: Vec<u64> = all.collect();
-        given.committed.entry(time).or_insert(all);
-        Ok(())
-    }
-
-    fn abort(&self, _batch: Time, _staged: &[u64]) -> Result<(), BoxError> {
-        Ok(())
-    }
-}
 
 /// One life of the program, on `disk`.
 fn begin(disk: &SimFs, batches: i64, wal: bool, shelf: &Shelf) -> (TestContext, HandEnd<u64>) {
@@ -96,7 +56,7 @@ fn begin(disk: &SimFs, batches: i64, wal: bool, shelf: &Shelf) -> (TestContext, 
         given.by_batch.insert(time.as_millis(), records);
         Ok(())
     });
-    numbers.save_to(Committing(Arc::clone(shelf)));
+    numbers.save_to(shelf.lock().unwrap().table.clone());
     test.go_on(Arc::new(disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
     (test, end)
 }
@@ -153,7 +113,8 @@ fn lives(storing: Storing, wal: bool, at: u64) -> Given {
 /// The number of the last batch that anybody has seen.
 fn batches_in(shelf: &Shelf) -> i64 {
     let given = shelf.lock().unwrap();
-    let last = given.by_batch.keys().chain(given.committed.keys()).max();
+    let rows = given.table.rows();
+    let last = given.by_batch.keys().chain(rows.committed.keys()).max();
     last.map_or(0, |time| time / 1_000)
 }
 
@@ -181,7 +142,7 @@ fn numbered_blocks_are_given_once_by_batch_and_by_a_sink_and_shown_at_least_once
     let mut repeated = 0;
     for at in moments() {
         let given = lives(Storing::Numbered, true, at);
-        for batches in [&given.by_batch, &given.committed] {
+        for batches in [&given.by_batch, &given.table.rows().committed] {
             let seen = all(batches);
             assert!(seen.values().all(EXACTLY_ONCE) && seen.len() as u64 == RECORDS, "at {at}: {seen:?}");
         }
@@ -196,7 +157,7 @@ fn acknowledged_blocks_are_given_at_least_once() {
     let mut repeated = 0;
     for at in moments() {
         let given = lives(Storing::Acknowledged, true, at);
-        for seen in [all(&given.by_batch), all(&given.committed), times(given.shown)] {
+        for seen in [all(&given.by_batch), all(&given.table.rows().committed), times(given.shown)] {
             assert_eq!(seen.len() as u64, RECORDS, "at {at}: {seen:?}");
             repeated += usize::from(!seen.values().all(EXACTLY_ONCE));
         }
@@ -209,7 +170,7 @@ fn acknowledged_blocks_are_given_at_least_once() {
 fn plain_records_are_given_at_most_once_by_batch_and_by_a_sink() {
     for at in moments() {
         let given = lives(Storing::Plain, true, at);
-        for batches in [&given.by_batch, &given.committed] {
+        for batches in [&given.by_batch, &given.table.rows().committed] {
             let seen = all(batches);
             assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
             assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");
@@ -221,7 +182,7 @@ fn plain_records_are_given_at_most_once_by_batch_and_by_a_sink() {
 /// Whether all that was committed was shown, too.
 fn is_shown(given: &Given) -> bool {
     let shown: BTreeSet<u64> = given.shown.iter().copied().collect();
-    given.committed.values().flatten().all(|number| shown.contains(number))
+    given.table.rows().committed.values().flatten().all(|number| shown.contains(number))
 }
 
 /// Without a log, what no complete batch has had is lost; what is there is right.
@@ -229,7 +190,7 @@ fn is_shown(given: &Given) -> bool {
 fn without_a_log_nothing_comes_twice_by_batch() {
     for at in moments() {
         let given = lives(Storing::Plain, false, at);
-        for batches in [&given.by_batch, &given.committed] {
+        for batches in [&given.by_batch, &given.table.rows().committed] {
             let seen = all(batches);
             assert!(seen.values().all(EXACTLY_ONCE), "at {at}: {seen:?}");
             assert!(seen.len() as u64 >= RECORDS / 2, "at {at}: {seen:?}");

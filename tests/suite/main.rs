@@ -28,5 +28,6 @@ mod sinks;
 mod stopping;
 mod storage;
 mod support;
+mod table;
 mod way_of_a_record;
 mod windows;

@@ -1,4 +1,4 @@
-//! Sources that know where they are, into files, into a [`Sink`] and shown, with the power failing at many moments: each batch has what it
+//! Sources that know where they are, into files, into a table and shown, with the power failing at many moments: each batch has what it
 //! would have had.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use millstream::deliver::{Guarantee, PartitionRecords, Sink};
 use millstream::fs::{Fs, SimFs};
 use millstream::io::file::TextReader;
 use millstream::io::queue::RddQueue;
@@ -15,6 +14,7 @@ use millstream::prelude::*;
 use millstream::testkit::{PowerCut, TestContext};
 
 use crate::recovery::{SECOND, context};
+use crate::table::Table;
 
 /// The batches of a program, and in which of them its first and its second life end at the latest.
 const BATCHES: usize = 14;
@@ -25,74 +25,19 @@ fn records(batch: usize) -> impl Iterator<Item = u64> {
     (0..batch as u64 * 3 % 7).map(move |i| batch as u64 * 100 + i)
 }
 
-/// What all lives have prepared, by batch and partition, and committed, by batch.
-#[derive(Default)]
-struct Rows {
-    prepared: BTreeMap<(i64, usize), Vec<u64>>,
-    committed: BTreeMap<i64, Vec<u64>>,
-    /// Batches that were prepared again, or committed again.
-    repeated: usize,
-    /// Batches that were committed again with other records.
-    changed: Vec<Time>,
-    /// Shown as they come.
-    shown: BTreeSet<u64>,
-}
-
-/// A table that outlives the process.
-#[derive(Clone, Default)]
-struct Table(Arc<Mutex<Rows>>);
-
-impl Sink<u64> for Table {
-    type Staged = u64;
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::ExactlyOnce
-    }
-
-    fn prepare(
-        &self,
-        batch: Time,
-        partition: usize,
-        records: PartitionRecords<'_, u64>,
-    ) -> Result<u64, BoxError> {
-        let mut rows = Vec::new();
-        records.for_each(|record| {
-            rows.push(record);
-            Ok(())
-        })?;
-        let mut table = self.0.lock().unwrap();
-        let before = table.prepared.insert((batch.as_millis(), partition), rows);
-        table.repeated += usize::from(before.is_some());
-        Ok(partition as u64)
-    }
-
-    fn commit(&self, batch: Time, staged: &[u64]) -> Result<(), BoxError> {
-        let (mut table, time) = (self.0.lock().unwrap(), batch.as_millis());
-        let rows = staged.iter().flat_map(|partition| table.prepared[&(time, *partition as usize)].clone());
-        let mut rows: Vec<u64> = rows.collect();
-        rows.sort_unstable();
-        if let Some(before) = table.committed.insert(time / 1_000, rows.clone()) {
-            table.repeated += 1;
-            table.changed.extend((before != rows).then_some(batch));
-        }
-        Ok(())
-    }
-
-    fn abort(&self, _batch: Time, _staged: &[u64]) -> Result<(), BoxError> {
-        Ok(())
-    }
-}
-
 /// What outlives the process.
 struct Outputs {
     disk: SimFs,
     table: Table,
+    /// Shown as it comes.
+    shown: Arc<Mutex<BTreeSet<u64>>>,
     files: tempfile::TempDir,
 }
 
 impl Outputs {
     fn new() -> Self {
-        Outputs { disk: SimFs::new(), table: Table::default(), files: tempfile::tempdir().unwrap() }
+        let (table, shown) = (Table::default(), Arc::default());
+        Outputs { disk: SimFs::new(), table, shown, files: tempfile::tempdir().unwrap() }
     }
 
     fn prefix(&self) -> String {
@@ -100,9 +45,9 @@ impl Outputs {
     }
 
     /// The numbers in the folder of a batch, sorted.
-    fn saved(&self, batch: usize) -> Vec<u64> {
+    fn saved(&self, time_ms: i64) -> Vec<u64> {
         let mut numbers = Vec::new();
-        for part in fs::read_dir(format!("{}-{batch}000", self.prefix())).unwrap() {
+        for part in fs::read_dir(format!("{}-{time_ms}", self.prefix())).unwrap() {
             let text = fs::read_to_string(part.unwrap().path()).unwrap();
             numbers.extend(text.lines().map(|line| line.parse::<u64>().unwrap()));
         }
@@ -125,10 +70,10 @@ impl Source<'_> {
         let stream = (self.stream)(&test);
         stream.save_as_text_files(&outputs.prefix(), "");
         stream.save_to(outputs.table.clone());
-        let table = outputs.table.clone();
+        let shown = Arc::clone(&outputs.shown);
         stream.foreach_rdd(move |rdd, _| {
             let records = rdd.collect()?;
-            table.0.lock().unwrap().shown.extend(records);
+            shown.lock().unwrap().extend(records);
             Ok(())
         });
         test.go_on(Arc::new(outputs.disk.clone()) as Arc<dyn Fs>, "/checkpoint").unwrap();
@@ -164,13 +109,14 @@ impl Source<'_> {
     fn check(&self, outputs: &Outputs, at: u64) -> usize {
         let first = |batch: usize| batch.saturating_sub(self.window - 1);
         let of = |batch: usize| (first(batch)..=batch).flat_map(records).collect::<Vec<_>>();
-        let expected: BTreeMap<i64, _> = (1..=BATCHES).map(|batch| (batch as i64, of(batch))).collect();
-        let rows = std::mem::take(&mut *outputs.table.0.lock().unwrap());
+        let expected: BTreeMap<i64, _> =
+            (1..=BATCHES).map(|batch| (batch as i64 * 1_000, of(batch))).collect();
+        let rows = std::mem::take(&mut *outputs.table.rows());
         assert_eq!(rows.committed, expected, "at {at}");
         assert_eq!(rows.changed, [], "at {at}");
-        assert_eq!(rows.shown, expected.values().flatten().copied().collect(), "at {at}");
-        for (batch, expected) in expected {
-            assert_eq!(outputs.saved(batch as usize), expected, "files of batch {batch}, at {at}");
+        assert_eq!(*outputs.shown.lock().unwrap(), expected.values().flatten().copied().collect(), "at {at}");
+        for (time, expected) in expected {
+            assert_eq!(outputs.saved(time), expected, "files of the batch at {time} ms, at {at}");
         }
         rows.repeated
     }
@@ -261,5 +207,5 @@ fn a_queue_that_is_not_pushed_again_stops_the_program() {
     test.go_on(Arc::new(outputs.disk.crash(PowerCut::Kept)) as Arc<dyn Fs>, "/checkpoint").unwrap();
     let error = test.run(2).unwrap_err().to_string();
     assert!(error.contains("push the same RDDs again"), "{error}");
-    assert_eq!(outputs.table.0.lock().unwrap().committed.len(), 4);
+    assert_eq!(outputs.table.rows().committed.len(), 4);
 }
