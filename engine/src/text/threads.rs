@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::{ChunkPool, Text, Utf8Chunk, detached, for_each_line, release_credits, validate};
 
@@ -30,12 +30,17 @@ fn lines(block: &Utf8Chunk) -> Vec<Text> {
     lines
 }
 
+/// Waits for the very end of threads: a scope alone waits for their closures, behind which they give back what they still have.
+fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
 #[test]
 fn chunks_come_back_from_threads_that_hammer_the_same_texts() {
     let pool = ChunkPool::new(8 * 1024, 64);
     let blocks: Vec<Utf8Chunk> = (0..8).map(|number| block(&pool, number)).collect();
     thread::scope(|scope| {
-        for thread in 0..THREADS {
+        let hammer = |thread| {
             let blocks = &blocks;
             scope.spawn(move || {
                 for round in 0..if cfg!(miri) { 2 } else { 50 } {
@@ -49,8 +54,9 @@ fn chunks_come_back_from_threads_that_hammer_the_same_texts() {
                         release_credits();
                     }
                 }
-            });
-        }
+            })
+        };
+        join((0..THREADS).map(hammer).collect());
     });
     assert_eq!(pool.chunks_in_use(), 8);
     drop(blocks);
@@ -62,14 +68,14 @@ fn chunks_come_back_when_texts_are_made_here_and_dropped_there() {
     let pool = ChunkPool::new(8 * 1024, 64);
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| mpsc::channel::<Text>()).unzip();
     thread::scope(|scope| {
-        for receiver in receivers {
+        let receive = |receiver: mpsc::Receiver<Text>| {
             scope.spawn(move || {
                 let mut table: HashMap<Text, usize> = HashMap::new();
                 receiver.iter().for_each(|word| *table.entry(word).or_default() += 1);
                 assert!(table.iter().all(|(word, &n)| n == 4 && word.len() > 15));
-            });
-        }
-        for _ in 0..4 {
+            })
+        };
+        let send = |_| {
             let (pool, senders) = (pool.clone(), senders.clone());
             scope.spawn(move || {
                 for number in 0..if cfg!(miri) { 1 } else { 20 } {
@@ -77,9 +83,12 @@ fn chunks_come_back_when_texts_are_made_here_and_dropped_there() {
                         senders[(n + number) % THREADS].send(line.get(..).unwrap()).unwrap();
                     }
                 }
-            });
-        }
+            })
+        };
+        let mut threads: Vec<_> = receivers.into_iter().map(receive).collect();
+        threads.extend((0..4).map(send));
         drop(senders);
+        join(threads);
     });
     assert_eq!((pool.chunks_in_use(), pool.bytes_in_use()), (0, 0));
 }
