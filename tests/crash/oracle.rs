@@ -97,12 +97,12 @@ impl PutOut {
     /// long as there are new ones; but lines that are there now are not missing in batches of [`PATIENCE`] later.
     pub(crate) fn await_lines(&mut self, program: &Program, process: &mut Process, lines: usize) {
         let output = program.output();
-        let now = UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
+        let due = UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
         eventually_by_steps("all lines are put out", || {
             self.look_at(&output);
             let is_complete = self.lines >= lines;
             assert!(
-                is_complete || self.last < now.as_millis() as i64,
+                is_complete || self.last < due.as_millis() as i64,
                 "{} of {lines} lines are put out",
                 self.lines
             );
