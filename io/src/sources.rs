@@ -1,7 +1,9 @@
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
 
+use millstream_engine::fs::{Fs, RealFs};
 use millstream_engine::rdd::{Data, Rdd, UnionAll};
 use millstream_engine::receive::{Blocks, Lines, Records};
 use millstream_engine::{BoxError, DStream, Error, Result, StreamingContext};
@@ -133,10 +135,25 @@ pub trait Sources {
     ///
     /// Files must appear complete: write them elsewhere on the same file system and rename them into the directory. A file that
     /// appears with a time of change further back than `file_stream.min_remember` is never seen. With `new_files_only` false,
-    /// files that were there before are taken too, as far back as that. Files that cannot be read are left out and counted.
+    /// files that were there before are taken too, as far back as that. While the directory cannot be listed, batches are empty; the
+    /// first that can list it takes what has appeared meanwhile, however long that was.
+    ///
+    /// A file that is gone, became shorter or may not be read is left out and counted. Any other error of reading fails the task, so
+    /// that nothing is lost by a disk or a network that fails for a while; see [`SkippedFiles`](crate::file::SkippedFiles).
     #[track_caller]
     fn file_stream<R: FileReader>(
         &self,
+        directory: impl AsRef<Path>,
+        filter: impl Fn(&Path) -> bool + Send + Sync + 'static,
+        new_files_only: bool,
+        reader: R,
+    ) -> Result<DStream<R::Rdd>>;
+
+    /// The same on another file system than the machine's, such as one that fails in a test.
+    #[track_caller]
+    fn file_stream_on<R: FileReader>(
+        &self,
+        fs: Arc<dyn Fs>,
         directory: impl AsRef<Path>,
         filter: impl Fn(&Path) -> bool + Send + Sync + 'static,
         new_files_only: bool,
@@ -265,7 +282,18 @@ impl Sources for StreamingContext {
         new_files_only: bool,
         reader: R,
     ) -> Result<DStream<R::Rdd>> {
-        let input = DirectoryInput::new(self, directory.as_ref(), filter, new_files_only, reader);
+        self.file_stream_on(Arc::new(RealFs), directory, filter, new_files_only, reader)
+    }
+
+    fn file_stream_on<R: FileReader>(
+        &self,
+        fs: Arc<dyn Fs>,
+        directory: impl AsRef<Path>,
+        filter: impl Fn(&Path) -> bool + Send + Sync + 'static,
+        new_files_only: bool,
+        reader: R,
+    ) -> Result<DStream<R::Rdd>> {
+        let input = DirectoryInput::new(fs, self, directory.as_ref(), filter, new_files_only, reader);
         self.input_stream("File stream", input)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Entry, Fs, FsFile};
+use super::{Entry, Fs, FsFile, FsRead};
 
 /// The kinds of calls that [`FaultyFs`] counts and lets fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,9 +19,9 @@ pub enum Call {
     List,
     /// [`Fs::create`].
     Create,
-    /// [`Fs::open_append`].
+    /// [`Fs::open`] and [`Fs::open_append`].
     Open,
-    /// [`Fs::read`] and [`Fs::read_at`].
+    /// [`Fs::read`], [`Fs::read_at`] and [`FsRead::read_at`].
     Read,
     /// [`Fs::rename`].
     Rename,
@@ -29,7 +29,7 @@ pub enum Call {
     Remove,
     /// [`Fs::sync_dir`].
     SyncDir,
-    /// [`Fs::len`], [`Fs::exists`] and [`FsFile::len`].
+    /// [`Fs::len`], [`Fs::is_dir`], [`Fs::exists`] and [`FsFile::len`].
     Stat,
     /// [`Fs::lock`].
     Lock,
@@ -206,16 +206,21 @@ impl FaultyFs {
     fn read_by(&self, read: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
         let fault = self.enter(Call::Read)?;
         let mut bytes = read()?;
-        if let (Some(Fault::BitFlip(bit)), false) = (fault, bytes.is_empty()) {
-            let at = (bit / 8) as usize % bytes.len();
-            bytes[at] ^= 1 << (bit % 8);
-        }
+        flip(fault, &mut bytes);
         Ok(bytes)
     }
 
     fn faulty(&self, inner: Box<dyn FsFile>) -> io::Result<Box<dyn FsFile>> {
         let synced = inner.len()?;
         Ok(Box::new(FaultyFile { fs: self.clone(), inner, synced }))
+    }
+}
+
+/// Turns the bit that a fault names.
+fn flip(fault: Option<Fault>, bytes: &mut [u8]) {
+    if let (Some(Fault::BitFlip(bit)), false) = (fault, bytes.is_empty()) {
+        let at = (bit / 8) as usize % bytes.len();
+        bytes[at] ^= 1 << (bit % 8);
     }
 }
 
@@ -257,6 +262,11 @@ impl Fs for FaultyFs {
         self.faulty(self.inner.open_append(path)?)
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        self.enter(Call::Open)?;
+        Ok(Box::new(FaultyReader { fs: self.clone(), inner: self.inner.open(path)? }))
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.read_by(|| self.inner.read(path))
     }
@@ -292,6 +302,11 @@ impl Fs for FaultyFs {
         self.inner.len(path)
     }
 
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        self.enter(Call::Stat)?;
+        self.inner.is_dir(path)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         self.enter(Call::Stat)?;
         self.inner.exists(path)
@@ -300,6 +315,20 @@ impl Fs for FaultyFs {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
         self.enter(Call::Lock)?;
         self.inner.lock(path)
+    }
+}
+
+struct FaultyReader {
+    fs: FaultyFs,
+    inner: Box<dyn FsRead>,
+}
+
+impl FsRead for FaultyReader {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let fault = self.fs.enter(Call::Read)?;
+        let read = self.inner.read_at(buffer, offset)?;
+        flip(fault, &mut buffer[..read]);
+        Ok(read)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The file system as an argument: what the log, checkpoints and file sinks do to files goes through [`Fs`], so that every fault of a
-//! disk can be played in a test.
+//! The file system as an argument: what the log, checkpoints, file sinks and directory streams do to files goes through [`Fs`], so that
+//! every fault of a disk can be played in a test.
 //!
 //! | implementation | what it is |
 //! |----------------|------------|
@@ -34,6 +34,7 @@ mod simulated;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 pub use crate::error::is_disk_full;
 pub use faulty::{Call, Errno, Fault, FaultyFs, Gate};
@@ -50,6 +51,10 @@ pub struct Entry {
     pub len: u64,
     /// Whether it is a directory.
     pub is_dir: bool,
+    /// Whether it is a file. Pipes, sockets and devices are neither.
+    pub is_file: bool,
+    /// When it was last changed.
+    pub modified: SystemTime,
 }
 
 /// A file system. Its users hold it as `Arc<dyn Fs>`.
@@ -62,7 +67,7 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
     /// Those of the system.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
 
-    /// What `dir` holds, in the order of the names.
+    /// What `dir` holds, in the order of the names. A link is what it leads to; one that leads nowhere is left out.
     ///
     /// # Errors
     /// Those of the system; `NotFound` when there is no such directory.
@@ -79,6 +84,12 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Those of the system; `NotFound` when there is none.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
+
+    /// Opens a file that exists for reading.
+    ///
+    /// # Errors
+    /// Those of the system; `NotFound` when there is none.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>>;
 
     /// All bytes of a file. Use [`read_at`](Self::read_at) where the file may be large.
     ///
@@ -122,6 +133,12 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
     /// Those of the system.
     fn len(&self, path: &Path) -> io::Result<u64>;
 
+    /// Whether there is a directory of this name.
+    ///
+    /// # Errors
+    /// Those of the system, where it cannot tell.
+    fn is_dir(&self, path: &Path) -> io::Result<bool>;
+
     /// Whether there is a file or directory of this name.
     ///
     /// # Errors
@@ -157,6 +174,15 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
         self.rename(&temporary, path)?;
         self.sync_dir(dir)
     }
+}
+
+/// A file that is open for reading.
+pub trait FsRead: Send + Sync {
+    /// Reads from `offset` on into the buffer, and says how many bytes; 0 at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
 /// A file that is open for appending.

@@ -3,7 +3,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{Entry, Fs, FsFile};
+use super::{Entry, Fs, FsFile, FsRead};
 
 /// Slices per system call: the kernel's `UIO_MAXIOV`.
 const SLICES_MAX: usize = 1024;
@@ -25,11 +25,15 @@ impl Fs for RealFs {
         let mut entries = Vec::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
-            match entry.metadata() {
-                Ok(of) => {
-                    entries.push(Entry { name: entry.file_name(), len: of.len(), is_dir: of.is_dir() });
-                }
-                // Removed since the directory was read.
+            match fs::metadata(entry.path()) {
+                Ok(of) => entries.push(Entry {
+                    name: entry.file_name(),
+                    len: of.len(),
+                    is_dir: of.is_dir(),
+                    is_file: of.is_file(),
+                    modified: of.modified()?,
+                }),
+                // Removed since the directory was read, or a link to nothing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -48,6 +52,10 @@ impl Fs for RealFs {
         Ok(Box::new(RealFile { file }))
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
     }
@@ -58,7 +66,7 @@ impl Fs for RealFs {
         let mut bytes = vec![0; rest.min(len as u64) as usize];
         let mut read = 0;
         while read < bytes.len() {
-            match file.read_at(&mut bytes[read..], offset + read as u64) {
+            match FileExt::read_at(&file, &mut bytes[read..], offset + read as u64) {
                 // The file has become shorter.
                 Ok(0) => break,
                 Ok(n) => read += n,
@@ -91,6 +99,16 @@ impl Fs for RealFs {
         Ok(fs::metadata(path)?.len())
     }
 
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        match fs::metadata(path) {
+            Ok(of) => Ok(of.is_dir()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         fs::exists(path)
     }
@@ -119,6 +137,12 @@ fn held(path: &Path, file: &mut File) -> io::Error {
 /// The lock of a file, which the kernel gives up when the file is closed.
 struct RealLock {
     _file: File,
+}
+
+impl FsRead for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
 }
 
 struct RealFile {

@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use super::power_cut::Fate;
-use super::{Entry, Fs, FsFile, PowerCut};
+use super::{Entry, Fs, FsFile, FsRead, PowerCut};
 use image::{Image, Inode, Node, Operation, Place, ROOT, names};
 
 /// A file system in memory that forgets what was not synced.
@@ -17,7 +18,7 @@ use image::{Image, Inode, Node, Operation, Place, ROOT, names};
 /// with some of these. A clone is another handle to the same file system; a crash is a new one.
 ///
 /// As on a real disk, syncing a file makes its bytes durable and not its name: that is done by syncing the directory. Relative paths
-/// begin at the root.
+/// begin at the root. There is no clock: whatever it holds was changed in 1970.
 #[derive(Clone, Debug, Default)]
 pub struct SimFs {
     state: Arc<Mutex<State>>,
@@ -201,11 +202,13 @@ impl Fs for SimFs {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let state = self.powered()?;
         let names = state.live.dirs.get(&state.dir(dir)?);
-        let entry = |(name, node): (&OsString, &Node)| match node {
-            Node::File(inode) => {
-                Entry { name: name.clone(), len: state.file(*inode).len() as u64, is_dir: false }
-            }
-            Node::Dir(_) => Entry { name: name.clone(), len: 0, is_dir: true },
+        let entry = |(name, node): (&OsString, &Node)| {
+            let len = match node {
+                Node::File(inode) => state.file(*inode).len() as u64,
+                Node::Dir(_) => 0,
+            };
+            let is_dir = matches!(node, Node::Dir(_));
+            Entry { name: name.clone(), len, is_dir, is_file: !is_dir, modified: UNIX_EPOCH }
         };
         Ok(names.into_iter().flatten().map(entry).collect())
     }
@@ -226,6 +229,11 @@ impl Fs for SimFs {
         Ok(Box::new(SimFile { fs: self.clone(), inode }))
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        let inode = self.powered()?.inode(path)?;
+        Ok(Box::new(SimFile { fs: self.clone(), inode }))
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.powered()?;
         Ok(state.file(state.inode(path)?).to_vec())
@@ -233,10 +241,7 @@ impl Fs for SimFs {
 
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let state = self.powered()?;
-        let file = state.file(state.inode(path)?);
-        let begin = file.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let end = file.len().min(begin.saturating_add(len));
-        Ok(file[begin..end].to_vec())
+        Ok(part(state.file(state.inode(path)?), offset, len).to_vec())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -277,6 +282,11 @@ impl Fs for SimFs {
         Ok(state.file(state.inode(path)?).len() as u64)
     }
 
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        let state = self.powered()?;
+        Ok(matches!(state.live.find(path), Some(Node::Dir(_))))
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let state = self.powered()?;
         Ok(state.live.find(path).is_some())
@@ -304,9 +314,25 @@ impl Drop for SimLock {
     }
 }
 
+/// What a file has of the `len` bytes from `offset` on.
+fn part(file: &[u8], offset: u64, len: usize) -> &[u8] {
+    let begin = file.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+    let end = file.len().min(begin.saturating_add(len));
+    &file[begin..end]
+}
+
 struct SimFile {
     fs: SimFs,
     inode: Inode,
+}
+
+impl FsRead for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.fs.powered()?;
+        let read = part(state.file(self.inode), offset, buffer.len());
+        buffer[..read.len()].copy_from_slice(read);
+        Ok(read.len())
+    }
 }
 
 impl FsFile for SimFile {

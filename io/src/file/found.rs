@@ -2,7 +2,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use millstream_engine::job::Task;
 use millstream_engine::observe::LongAccumulator;
+use millstream_engine::rdd::Flow;
 use millstream_engine::{StreamingContext, Time};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,10 @@ mod path_bytes {
 }
 
 /// Files that could not be read, or not to their end, and were left out: each is logged and counted.
+///
+/// Left out is what will not be different the next time: a file that is gone, that nobody may read, that has become shorter, or of which
+/// its reader says that it is not what it should be. Any other error of the system (a disk or a network that fails, no free
+/// descriptor) may pass. It fails the task, which is tried again, and if that does not help the batch; so nothing is lost by it.
 #[derive(Clone, Debug, Default)]
 pub struct SkippedFiles {
     files: LongAccumulator,
@@ -53,6 +59,18 @@ impl SkippedFiles {
             files: context.accumulators().long(format!("{source}: skipped files")),
             mended: MendedLines::shown(context, source),
         }
+    }
+
+    /// Leaves `path`, or what is left of it, out, or fails the task.
+    pub fn skip_or_fail(&self, path: &Path, error: &io::Error, task: &Task) -> Flow {
+        if !is_lasting(error) {
+            return task.fail(format!(
+                "reading {}: {error}. Nothing of its batch is put out. To go on without the file, move it away",
+                path.display()
+            ));
+        }
+        self.skip(path, error);
+        Flow::Continue(())
     }
 
     /// Notes that `path`, or what is left of it, is left out.
@@ -70,4 +88,11 @@ impl SkippedFiles {
     pub fn count(&self) -> u64 {
         self.files.count()
     }
+}
+
+/// Whether trying again would not help.
+pub(super) fn is_lasting(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    error.raw_os_error().is_none()
+        || matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | NotADirectory)
 }

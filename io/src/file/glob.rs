@@ -1,6 +1,7 @@
-use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+
+use millstream_engine::fs::Fs;
 
 /// A directory, or all directories that fit a pattern: `*` stands for any characters within one component of the path, `?` for
 /// one. A directory whose name begins with a dot is meant only by a component that begins with one too.
@@ -20,25 +21,30 @@ impl DirectoryPattern {
     ///
     /// # Errors
     /// When there is none, or a directory on the way cannot be read.
-    pub(super) fn directories(&self) -> io::Result<Vec<PathBuf>> {
-        let found = if self.is_pattern { self.expand()? } else { vec![self.text.clone()] };
+    pub(super) fn directories(&self, fs: &dyn Fs) -> io::Result<Vec<PathBuf>> {
+        let found = if self.is_pattern { self.expand(fs)? } else { vec![self.text.clone()] };
         match found.is_empty() {
             true => Err(io::Error::new(io::ErrorKind::NotFound, "no directory fits the pattern")),
             false => Ok(found),
         }
     }
 
-    fn expand(&self) -> io::Result<Vec<PathBuf>> {
-        let mut found = vec![PathBuf::new()];
+    fn expand(&self, fs: &dyn Fs) -> io::Result<Vec<PathBuf>> {
+        let mut paths = vec![PathBuf::new()];
         for component in self.text.components() {
-            found = match component {
+            paths = match component {
                 Component::Normal(name) if name.to_string_lossy().contains(['*', '?']) => {
-                    matching(&found, &name.to_string_lossy())?
+                    matching(fs, &paths, &name.to_string_lossy())?
                 }
-                other => found.into_iter().map(|path| path.join(other)).collect(),
+                other => paths.into_iter().map(|path| path.join(other)).collect(),
             };
         }
-        found.retain(|path| path.is_dir());
+        let mut found = Vec::new();
+        for path in paths {
+            if fs.is_dir(&path)? {
+                found.push(path);
+            }
+        }
         found.sort();
         Ok(found)
     }
@@ -51,19 +57,16 @@ impl std::fmt::Display for DirectoryPattern {
 }
 
 /// The directories in `parents` whose name fits `pattern`. A parent that is no directory has none.
-fn matching(parents: &[PathBuf], pattern: &str) -> io::Result<Vec<PathBuf>> {
+fn matching(fs: &dyn Fs, parents: &[PathBuf], pattern: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for parent in parents {
         let folder = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        if !folder.is_dir() {
+        if !fs.is_dir(folder)? {
             continue;
         }
-        for entry in fs::read_dir(folder)? {
-            let name = entry?.file_name();
-            if fits(pattern, &name.to_string_lossy()) && folder.join(&name).is_dir() {
-                found.push(parent.join(name));
-            }
-        }
+        let entries = fs.list(folder)?.into_iter();
+        let fitting = entries.filter(|entry| entry.is_dir && fits(pattern, &entry.name.to_string_lossy()));
+        found.extend(fitting.map(|entry| parent.join(entry.name)));
     }
     Ok(found)
 }
@@ -100,6 +103,10 @@ fn fits_chars(pattern: &[char], name: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use millstream_engine::fs::RealFs;
+
     use super::*;
 
     #[test]
@@ -131,7 +138,7 @@ mod tests {
         fs::write(root.path().join("a2/z"), "").unwrap();
         fs::write(root.path().join("a9"), "").unwrap();
         let find = |pattern: &str| {
-            let found = DirectoryPattern::new(&root.path().join(pattern)).directories();
+            let found = DirectoryPattern::new(&root.path().join(pattern)).directories(&RealFs);
             found.map(|found| {
                 found.iter().map(|p| p.strip_prefix(root.path()).unwrap().to_owned()).collect::<Vec<_>>()
             })

@@ -1,7 +1,7 @@
 //! Files and folders on the local file system.
 //!
 //! - `source.rs`: new files of a directory as a stream; `glob.rs` finds the directories, `found.rs` is what is known of a file,
-//!   `taken.rs` which batch has it, `reader.rs` says what it holds;
+//!   `taken.rs` which batch has it, `unlisted.rs` which batches could not look, `reader.rs` says what it holds;
 //! - `text_file.rs`, `object_file.rs`: files as RDDs; `mended.rs` counts what was wrong with their lines;
 //! - `sink.rs`: a folder of part files per batch, with [`commit`].
 
@@ -15,6 +15,7 @@ mod sink;
 mod source;
 mod taken;
 mod text_file;
+mod unlisted;
 
 pub use found::{FoundFile, SkippedFiles};
 pub use mended::MendedLines;

@@ -1,10 +1,9 @@
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use millstream_engine::Result;
+use millstream_engine::fs::{Fs, FsRead};
 use millstream_engine::job::{Executor, Job, Task};
 use millstream_engine::rdd::{Data, Flow, Rdd};
 
@@ -15,11 +14,17 @@ pub trait FileReader: Send + Sync + 'static {
     /// The RDD.
     type Rdd: Rdd;
 
-    /// The records of `files`. A file that cannot be read when its turn comes is to be left out, with a note in `skipped`.
+    /// The records of `files`, which are on `fs`. With one that cannot be read when its turn comes, `skipped` knows what to do.
     ///
     /// # Errors
     /// When the batch must fail.
-    fn read(&self, executor: &Executor, files: Vec<FoundFile>, skipped: &SkippedFiles) -> Result<Self::Rdd>;
+    fn read(
+        &self,
+        fs: &Arc<dyn Fs>,
+        executor: &Executor,
+        files: Vec<FoundFile>,
+        skipped: &SkippedFiles,
+    ) -> Result<Self::Rdd>;
 }
 
 /// Reads lines of text.
@@ -29,8 +34,14 @@ pub struct TextReader;
 impl FileReader for TextReader {
     type Rdd = TextFiles;
 
-    fn read(&self, executor: &Executor, files: Vec<FoundFile>, skipped: &SkippedFiles) -> Result<TextFiles> {
-        Ok(TextFiles::of_found(executor, files, OnMissing::Skip(skipped.clone())))
+    fn read(
+        &self,
+        fs: &Arc<dyn Fs>,
+        executor: &Executor,
+        files: Vec<FoundFile>,
+        skipped: &SkippedFiles,
+    ) -> Result<TextFiles> {
+        Ok(TextFiles::of_found(Arc::clone(fs), executor, files, OnMissing::Skip(skipped.clone())))
     }
 }
 
@@ -41,7 +52,7 @@ pub struct BinaryReader {
     pub record_length: usize,
 }
 
-/// Reads each file by itself with a function that opens it and gives its records.
+/// Reads each file by itself with a function that opens it on the machine's file system and gives its records.
 #[derive(Debug)]
 pub struct EachFile<F>(Arc<F>);
 
@@ -58,6 +69,7 @@ impl<F> EachFile<F> {
 
 /// Files that are read one per partition.
 pub struct WholeFiles<F> {
+    fs: Arc<dyn Fs>,
     executor: Executor,
     files: Arc<[FoundFile]>,
     skipped: SkippedFiles,
@@ -69,11 +81,18 @@ pub trait ReadFile: Send + Sync + 'static {
     /// The type of the records.
     type Item: Data;
 
-    /// Reads `file`. An outer error leaves the rest of the file out; one of the task's fails the batch.
+    /// Reads `file`, which is on `fs`. What an error of reading leads to is decided by [`SkippedFiles::skip_or_fail`]; one of the
+    /// task's fails the batch.
     ///
     /// # Errors
     /// When the file cannot be read.
-    fn read(&self, file: &FoundFile, task: &Task, sink: impl FnMut(Self::Item) -> Flow) -> io::Result<Flow>;
+    fn read(
+        &self,
+        fs: &dyn Fs,
+        file: &FoundFile,
+        task: &Task,
+        sink: impl FnMut(Self::Item) -> Flow,
+    ) -> io::Result<Flow>;
 }
 
 impl<F, I, T> ReadFile for F
@@ -84,7 +103,13 @@ where
 {
     type Item = T;
 
-    fn read(&self, file: &FoundFile, _task: &Task, mut sink: impl FnMut(T) -> Flow) -> io::Result<Flow> {
+    fn read(
+        &self,
+        _fs: &dyn Fs,
+        file: &FoundFile,
+        _task: &Task,
+        mut sink: impl FnMut(T) -> Flow,
+    ) -> io::Result<Flow> {
         for record in self(&file.path)? {
             if sink(record?).is_break() {
                 return Ok(Flow::Break(()));
@@ -97,17 +122,29 @@ where
 impl<F: ReadFile> FileReader for EachFile<F> {
     type Rdd = WholeFiles<F>;
 
-    fn read(&self, executor: &Executor, files: Vec<FoundFile>, skipped: &SkippedFiles) -> Result<Self::Rdd> {
-        Ok(WholeFiles::new(executor, files, skipped, &self.0))
+    fn read(
+        &self,
+        fs: &Arc<dyn Fs>,
+        executor: &Executor,
+        files: Vec<FoundFile>,
+        skipped: &SkippedFiles,
+    ) -> Result<Self::Rdd> {
+        Ok(WholeFiles::new(fs, executor, files, skipped, &self.0))
     }
 }
 
 impl FileReader for BinaryReader {
     type Rdd = WholeFiles<FixedRecords>;
 
-    fn read(&self, executor: &Executor, files: Vec<FoundFile>, skipped: &SkippedFiles) -> Result<Self::Rdd> {
+    fn read(
+        &self,
+        fs: &Arc<dyn Fs>,
+        executor: &Executor,
+        files: Vec<FoundFile>,
+        skipped: &SkippedFiles,
+    ) -> Result<Self::Rdd> {
         let records = FixedRecords { length: self.record_length.max(1) };
-        Ok(WholeFiles::new(executor, files, skipped, &Arc::new(records)))
+        Ok(WholeFiles::new(fs, executor, files, skipped, &Arc::new(records)))
     }
 }
 
@@ -123,7 +160,13 @@ const READ_BYTES: usize = 128 << 10;
 impl ReadFile for FixedRecords {
     type Item = Vec<u8>;
 
-    fn read(&self, file: &FoundFile, task: &Task, mut sink: impl FnMut(Vec<u8>) -> Flow) -> io::Result<Flow> {
+    fn read(
+        &self,
+        fs: &dyn Fs,
+        file: &FoundFile,
+        task: &Task,
+        mut sink: impl FnMut(Vec<u8>) -> Flow,
+    ) -> io::Result<Flow> {
         let rest = file.bytes % self.length as u64;
         if rest != 0 {
             return Ok(task.fail(format!(
@@ -132,12 +175,12 @@ impl ReadFile for FixedRecords {
                 self.length
             )));
         }
-        let opened = File::open(&file.path)?;
+        let opened = fs.open(&file.path)?;
         let mut buffer = vec![0; (READ_BYTES / self.length).max(1) * self.length];
         let mut at = 0;
         while at < file.bytes {
             let wanted = buffer.len().min((file.bytes - at) as usize);
-            let (read, outcome) = read_whole(&opened, &mut buffer[..wanted], at);
+            let (read, outcome) = read_whole(&*opened, &mut buffer[..wanted], at);
             for record in buffer[..read].chunks_exact(self.length) {
                 if sink(record.to_vec()).is_break() {
                     return Ok(Flow::Break(()));
@@ -151,7 +194,7 @@ impl ReadFile for FixedRecords {
 }
 
 /// Fills the buffer from `at` on; says how far it came, and why not farther.
-fn read_whole(file: &File, buffer: &mut [u8], at: u64) -> (usize, io::Result<()>) {
+fn read_whole(file: &dyn FsRead, buffer: &mut [u8], at: u64) -> (usize, io::Result<()>) {
     let mut read = 0;
     while read < buffer.len() {
         match file.read_at(&mut buffer[read..], at + read as u64) {
@@ -165,8 +208,15 @@ fn read_whole(file: &File, buffer: &mut [u8], at: u64) -> (usize, io::Result<()>
 }
 
 impl<F> WholeFiles<F> {
-    fn new(executor: &Executor, files: Vec<FoundFile>, skipped: &SkippedFiles, read: &Arc<F>) -> Self {
+    fn new(
+        fs: &Arc<dyn Fs>,
+        executor: &Executor,
+        files: Vec<FoundFile>,
+        skipped: &SkippedFiles,
+        read: &Arc<F>,
+    ) -> Self {
         WholeFiles {
+            fs: Arc::clone(fs),
             executor: executor.clone(),
             files: files.into(),
             skipped: skipped.clone(),
@@ -178,6 +228,7 @@ impl<F> WholeFiles<F> {
 impl<F> Clone for WholeFiles<F> {
     fn clone(&self) -> Self {
         WholeFiles {
+            fs: Arc::clone(&self.fs),
             executor: self.executor.clone(),
             files: Arc::clone(&self.files),
             skipped: self.skipped.clone(),
@@ -207,9 +258,7 @@ impl<F: ReadFile> Rdd for WholeFiles<F> {
 
     fn compute(&self, partition: usize, task: &Task, sink: impl FnMut(F::Item) -> Flow) -> Flow {
         let file = &self.files[partition];
-        self.read.read(file, task, sink).unwrap_or_else(|error| {
-            self.skipped.skip(&file.path, &error);
-            Flow::Continue(())
-        })
+        let read = self.read.read(&*self.fs, file, task, sink);
+        read.unwrap_or_else(|error| self.skipped.skip_or_fail(&file.path, &error, task))
     }
 }

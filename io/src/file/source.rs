@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use millstream_engine::fs::Fs;
 use millstream_engine::graph::{BatchInput, InputStream};
 use millstream_engine::{Error, Result, StreamingContext, Time};
 use serde::Serialize;
@@ -12,12 +12,14 @@ use serde::de::DeserializeOwned;
 
 use super::glob::DirectoryPattern;
 use super::taken::Taken;
+use super::unlisted::Unlisted;
 use super::{FileReader, FoundFile, SkippedFiles};
 
 /// New files of a directory, by Spark's rules: file f is in batch T if the filter lets it through,
 /// `max(threshold, T - remember) < mtime <= T`, and no batch that is remembered has taken it. Where batches before T were missed and
-/// are not made, it is by as much longer ago.
+/// are not made, or could not list the directory, it is by as much longer ago.
 pub(crate) struct DirectoryInput<P, R> {
+    fs: Arc<dyn Fs>,
     directory: DirectoryPattern,
     filter: P,
     reader: R,
@@ -31,8 +33,19 @@ struct State {
     /// Older files are not the stream's.
     threshold: Time,
     taken: Taken,
+    unlisted: Unlisted,
     /// Why the directory could not be listed, the last time.
     problem: Option<String>,
+}
+
+/// What a batch found.
+struct Found {
+    /// The oldest first.
+    files: Vec<FoundFile>,
+    /// What was wrong with the directory.
+    problem: Option<String>,
+    /// The last batch before that saw all there was.
+    seen_until: Time,
 }
 
 /// Names in the metadata of a batch; the others are only counted.
@@ -44,6 +57,7 @@ where
     R: FileReader,
 {
     pub(crate) fn new(
+        fs: Arc<dyn Fs>,
         context: &StreamingContext,
         directory: &Path,
         filter: P,
@@ -52,6 +66,7 @@ where
     ) -> Self {
         let config = context.config();
         DirectoryInput {
+            fs,
             directory: DirectoryPattern::new(directory),
             filter,
             reader,
@@ -61,6 +76,7 @@ where
             state: Mutex::new(State {
                 threshold: if new_files_only { context.clock().now() } else { Time::default() },
                 taken: Taken::default(),
+                unlisted: Unlisted::default(),
                 problem: None,
             }),
         }
@@ -70,44 +86,49 @@ where
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The files of a batch, the oldest first, and what was wrong with the directory.
-    fn find(&self, batch: &BatchInput<'_>) -> (Vec<FoundFile>, Option<String>) {
-        let directories = match self.directory.directories() {
-            Ok(directories) => directories,
-            Err(error) => return (Vec::new(), Some(error.to_string())),
+    /// The files of a batch.
+    fn find(&self, batch: &BatchInput<'_>) -> Found {
+        let (seen_until, threshold) = {
+            let state = self.state();
+            (state.unlisted.seen_until(batch.previous()), state.threshold)
         };
+        let oldest = threshold.max(seen_until + self.batch_interval - self.remember);
         let (mut files, mut problem) = (Vec::new(), None);
-        for directory in directories {
-            if let Err(error) = self.list(&directory, batch, &mut files) {
-                problem = Some(format!("{}: {error}", directory.display()));
+        match self.directory.directories(&*self.fs) {
+            Ok(directories) => {
+                for directory in directories {
+                    if let Err(error) = self.list(&directory, oldest, batch.time(), &mut files) {
+                        problem = Some(format!("{}: {error}", directory.display()));
+                    }
+                }
             }
+            Err(error) => problem = Some(error.to_string()),
         }
         files.sort();
-        (files, problem)
+        Found { files, problem, seen_until }
     }
 
-    fn list(&self, directory: &Path, batch: &BatchInput<'_>, files: &mut Vec<FoundFile>) -> io::Result<()> {
-        let time = batch.time();
-        let oldest = self.state().threshold.max(batch.previous() + self.batch_interval - self.remember);
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            if !(self.filter)(&path) {
-                continue;
-            }
-            let Some(file) = look_at(&path)? else { continue };
-            if oldest < file.modified && file.modified <= time && !self.state().taken.was_taken(&path, time) {
-                files.push(file);
+    /// The files of a directory that were changed after `oldest`, for the batch at `time`.
+    fn list(&self, directory: &Path, oldest: Time, time: Time, files: &mut Vec<FoundFile>) -> io::Result<()> {
+        for entry in self.fs.list(directory)?.into_iter().filter(|entry| entry.is_file) {
+            let (path, modified) = (directory.join(entry.name), in_millis(entry.modified));
+            let is_due = oldest < modified && modified <= time && !self.state().taken.was_taken(&path, time);
+            if is_due && (self.filter)(&path) {
+                files.push(FoundFile { modified, path: path.into(), bytes: entry.len });
             }
         }
         Ok(())
     }
 
     /// Remembers what the batch took, and forgets what the rule on age excludes by itself.
-    fn take(&self, time: Time, files: &[FoundFile]) {
+    fn take(&self, time: Time, found: Found) {
         let mut state = self.state();
-        state.taken.forget_before(time - self.remember);
-        if !files.is_empty() {
-            state.taken.insert(time, files.to_vec());
+        let unseen_since = found.problem.map(|_| found.seen_until);
+        state.taken.forget_before(unseen_since.unwrap_or(time) - self.remember);
+        state.unlisted.forget_before(time - self.remember);
+        state.unlisted.insert(time, unseen_since);
+        if !found.files.is_empty() {
+            state.taken.insert(time, found.files);
         }
     }
 
@@ -116,7 +137,7 @@ where
         let metadata = describe(files, problem.as_deref());
         let bytes = files.iter().map(|file| file.bytes).sum();
         self.note(problem);
-        let rdd = self.reader.read(batch.executor(), files.to_vec(), &self.skipped)?;
+        let rdd = self.reader.read(&self.fs, batch.executor(), files.to_vec(), &self.skipped)?;
         batch.report(0, bytes, metadata)?;
         Ok(rdd)
     }
@@ -144,43 +165,58 @@ where
     type Rdd = R::Rdd;
 
     fn compute(&self, batch: &BatchInput<'_>) -> Result<Option<R::Rdd>> {
-        let (files, problem) = self.find(batch);
-        let rdd = self.read(batch, &files, problem)?;
-        self.take(batch.time(), &files);
+        let found = self.find(batch);
+        let rdd = self.read(batch, &found.files, found.problem.clone())?;
+        self.take(batch.time(), found);
         Ok(Some(rdd))
     }
 
     fn recompute(&self, batch: &BatchInput<'_>, claim: &[u8]) -> Result<Option<R::Rdd>> {
-        self.read(batch, &decode::<Vec<FoundFile>>(claim)?, None).map(Some)
+        let (files, _) = decode::<Claim>(claim)?;
+        self.read(batch, &files, None).map(Some)
     }
 
     fn claim(&self, time: Time) -> Result<Option<Vec<u8>>> {
-        encode(self.state().taken.of(time)).map(Some)
+        let state = self.state();
+        encode(&(state.taken.of(time), state.unlisted.of(time))).map(Some)
     }
 
     fn position(&self, time: Time) -> Result<Vec<u8>> {
         let state = self.state();
-        encode(&(state.threshold, state.taken.until(time)))
+        let unlisted = state.unlisted.of(time).map(|seen_until| (time, seen_until));
+        encode(&(state.threshold, state.taken.until(time), unlisted))
     }
 
     fn restore(&self, position: &[u8], claims: &[(Time, Vec<u8>)]) -> Result<()> {
         let mut state = self.state();
-        let (threshold, taken): (_, BTreeMap<_, _>) = decode(position)?;
+        let (threshold, taken, unlisted): Position = decode(position)?;
         state.threshold = threshold;
         taken.into_iter().for_each(|(time, files)| state.taken.insert(time, files));
+        unlisted.into_iter().for_each(|(time, seen_until)| state.unlisted.insert(time, Some(seen_until)));
         for (time, claim) in claims {
-            state.taken.insert(*time, decode(claim)?);
+            let (files, seen_until) = decode::<Claim>(claim)?;
+            state.taken.insert(*time, files);
+            state.unlisted.insert(*time, seen_until);
         }
         Ok(())
     }
 }
 
+/// What a batch took; if it could not list all, the last batch that could.
+type Claim = (Vec<FoundFile>, Option<Time>);
+
+/// The threshold, what each remembered batch took, and, if the last one could not list all, its time and that of the last one that
+/// could.
+type Position = (Time, BTreeMap<Time, Vec<FoundFile>>, Option<(Time, Time)>);
+
 fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     postcard::to_allocvec(value).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
 }
 
+/// The last field came later than the others: what was written without it is read as if it were `None`, which is a zero.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
+    let bytes = [bytes, &[0]].concat();
+    postcard::from_bytes(&bytes).map_err(|e| Error::Codec(format!("the files of a directory stream: {e}")))
 }
 
 /// How many batches are remembered: `min_remember` in whole batches.
@@ -189,18 +225,9 @@ pub(super) fn batches_to_remember(min_remember: Duration, batch: Duration) -> u3
     u32::try_from(batches).unwrap_or(u32::MAX)
 }
 
-/// A regular file; `None` for anything else, and for one that is gone already.
-fn look_at(path: &Path) -> io::Result<Option<FoundFile>> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        metadata => metadata?,
-    };
-    if !metadata.is_file() {
-        return Ok(None);
-    }
-    let since_1970 = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let modified = Time::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX));
-    Ok(Some(FoundFile { modified, path: path.into(), bytes: metadata.len() }))
+fn in_millis(modified: SystemTime) -> Time {
+    let since_1970 = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn describe(files: &[FoundFile], problem: Option<&str>) -> BTreeMap<String, String> {

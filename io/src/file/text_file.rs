@@ -1,18 +1,18 @@
 //! Text files as RDDs, read in splits.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memchr2;
+use millstream_engine::fs::{Fs, FsRead, RealFs};
 use millstream_engine::job::{Executor, Job, Task};
 use millstream_engine::rdd::{Flow, Rdd};
 use millstream_engine::text::{self, ChunkMut, Text};
 use millstream_engine::{Error, Result};
 
+use super::found::is_lasting;
 use super::{FoundFile, MendedLines, SkippedFiles};
 use crate::lines::LineCutter;
 
@@ -21,6 +21,7 @@ use crate::lines::LineCutter;
 /// A split is read in chunks that stay in the cache; what follows in the chain works on a chunk before the next one is read.
 #[derive(Clone)]
 pub struct TextFiles {
+    fs: Arc<dyn Fs>,
     executor: Executor,
     splits: Arc<[Split]>,
     on_missing: OnMissing,
@@ -33,7 +34,7 @@ pub enum OnMissing {
     /// The task fails, and is tried again.
     #[default]
     Fail,
-    /// The file, or the rest of it, is left out and counted. What was read of it stays.
+    /// The file, or the rest of it, is left out and counted, and what was read of it stays; [`SkippedFiles`] says when.
     Skip(SkippedFiles),
 }
 
@@ -60,23 +61,27 @@ impl TextFiles {
     /// # Errors
     /// When a file is not there or is a directory.
     pub fn open(executor: &Executor, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Result<Self> {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
         let files = paths.into_iter().map(|path| {
             let path: Arc<Path> = path.into().into();
-            length_of(&path).map(|bytes| (path, bytes))
+            length_of(&*fs, &path).map(|bytes| (path, bytes))
         });
-        Ok(TextFiles::new(executor, files.collect::<Result<Vec<_>>>()?, OnMissing::Fail))
+        let files = files.collect::<Result<Vec<_>>>()?;
+        Ok(TextFiles::new(fs, executor, files, OnMissing::Fail))
     }
 
-    /// The lines of files that were found before, and may be gone since.
+    /// The lines of files that were found on `fs` before, and may be gone since.
     pub fn of_found(
+        fs: Arc<dyn Fs>,
         executor: &Executor,
         files: impl IntoIterator<Item = FoundFile>,
         on_missing: OnMissing,
     ) -> Self {
-        TextFiles::new(executor, files.into_iter().map(|file| (file.path, file.bytes)), on_missing)
+        TextFiles::new(fs, executor, files.into_iter().map(|file| (file.path, file.bytes)), on_missing)
     }
 
     fn new(
+        fs: Arc<dyn Fs>,
         executor: &Executor,
         files: impl IntoIterator<Item = (Arc<Path>, u64)>,
         on_missing: OnMissing,
@@ -95,7 +100,7 @@ impl TextFiles {
                 end: bytes.min((i + 1) * step),
             }));
         }
-        TextFiles { executor: executor.clone(), splits: splits.into(), on_missing, mended }
+        TextFiles { fs, executor: executor.clone(), splits: splits.into(), on_missing, mended }
     }
 
     /// What was mended in the lines that were read so far.
@@ -109,15 +114,15 @@ impl TextFiles {
     }
 
     fn read(&self, split: &Split, mut sink: impl FnMut(Text) -> Flow) -> io::Result<Flow> {
-        let file = File::open(&split.file.path)?;
-        let mut at = line_start(&file, split.start)?;
-        let end = split.line_end(&file)?;
+        let file = &*self.fs.open(&split.file.path)?;
+        let mut at = line_start(file, split.start)?;
+        let end = split.line_end(file)?;
         let mut cutter = LineCutter::new(self.executor.config().max_line_bytes);
         let pool = self.executor.chunks();
         while at < end {
             let mut chunk = pool.take_at_least(cutter.pending() + SEARCH_BYTES).map_err(io::Error::other)?;
             cutter.begin(&mut chunk);
-            let (read, outcome) = fill(&file, &mut chunk, at, end);
+            let (read, outcome) = fill(file, &mut chunk, at, end);
             at += read;
             cutter.settle(&mut chunk, 0, at >= end || outcome.is_err());
             if self.lines_of(chunk, &mut sink)?.is_break() {
@@ -141,10 +146,8 @@ impl TextFiles {
         match &self.on_missing {
             OnMissing::Fail => task.fail(format!("reading {}: {error}", file.path.display())),
             OnMissing::Skip(skipped) => {
-                if !file.is_skipped.swap(true, Ordering::Relaxed) {
-                    skipped.skip(&file.path, error);
-                }
-                Flow::Continue(())
+                let is_told = is_lasting(error) && file.is_skipped.swap(true, Ordering::Relaxed);
+                if is_told { Flow::Continue(()) } else { skipped.skip_or_fail(&file.path, error, task) }
             }
         }
     }
@@ -152,7 +155,7 @@ impl TextFiles {
 
 impl Split {
     /// Where the last line that begins in the split ends. Nothing behind the length that the file had is read.
-    fn line_end(&self, file: &File) -> io::Result<u64> {
+    fn line_end(&self, file: &dyn FsRead) -> io::Result<u64> {
         match self.end == self.file.bytes {
             true => Ok(self.end),
             false => line_start(file, self.end).map(|end| end.min(self.file.bytes)),
@@ -185,17 +188,16 @@ impl Rdd for TextFiles {
     }
 }
 
-fn length_of(path: &Path) -> Result<u64> {
+fn length_of(fs: &dyn Fs, path: &Path) -> Result<u64> {
     let failed = |error| Error::io(format!("reading the text file {}", path.display()), error);
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
+    if fs.is_dir(path).map_err(failed)? {
         return Err(failed(io::Error::other("it is a directory; name its files, or use text_file_stream")));
     }
-    Ok(metadata.len())
+    fs.len(path).map_err(failed)
 }
 
 /// Where the first line begins that begins at `at` or later.
-fn line_start(file: &File, at: u64) -> io::Result<u64> {
+fn line_start(file: &dyn FsRead, at: u64) -> io::Result<u64> {
     let Some(mut from) = at.checked_sub(1) else { return Ok(0) };
     let mut buffer = [0; SEARCH_BYTES];
     loop {
@@ -212,13 +214,13 @@ fn line_start(file: &File, at: u64) -> io::Result<u64> {
     }
 }
 
-fn byte_at(file: &File, at: u64) -> io::Result<Option<u8>> {
+fn byte_at(file: &dyn FsRead, at: u64) -> io::Result<Option<u8>> {
     let mut byte = [0];
     Ok((file.read_at(&mut byte, at)? == 1).then_some(byte[0]))
 }
 
 /// Reads from `at`, not past `end`, until the chunk is full; says how far it came, and why not farther.
-fn fill(file: &File, chunk: &mut ChunkMut, at: u64, end: u64) -> (u64, io::Result<()>) {
+fn fill(file: &dyn FsRead, chunk: &mut ChunkMut, at: u64, end: u64) -> (u64, io::Result<()>) {
     let mut read = 0;
     while at + read < end && chunk.remaining() > 0 {
         let spare = chunk.spare_mut();

@@ -2,9 +2,11 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use millstream_engine::clock::Clock;
+use millstream_engine::fs::RealFs;
 use millstream_engine::rdd::Rdd;
 use millstream_engine::testkit::TestContext;
 use millstream_engine::{Config, Time};
@@ -18,11 +20,11 @@ fn at(now_ms: i64, batch_ms: u64) -> TestContext {
     with(config().batch_interval(ms(batch_ms)), now_ms)
 }
 
-fn with(config: Config, now_ms: i64) -> TestContext {
+pub(crate) fn with(config: Config, now_ms: i64) -> TestContext {
     TestContext::with_config(config, Time::from_millis(now_ms)).unwrap()
 }
 
-fn write(path: &Path, text: &str, modified_ms: i64) {
+pub(crate) fn write(path: &Path, text: &str, modified_ms: i64) {
     fs::write(path, text).unwrap();
     touch(path, modified_ms);
 }
@@ -196,7 +198,7 @@ fn what_is_appended_after_the_listing_is_not_read() {
     let file =
         millstream_io::file::FoundFile { modified: Time::default(), path: path.as_path().into(), bytes: 8 };
     write(&path, "one\ntwo\nthree\n", 10_100);
-    let read = |file| TextFiles::of_found(test.executor(), [file], OnMissing::Fail);
+    let read = |file| TextFiles::of_found(Arc::new(RealFs), test.executor(), [file], OnMissing::Fail);
     let seen = test.collect(&test.constant_stream(read(file)).unwrap());
     test.run(1).unwrap();
     assert_eq!(seen.all(), ["one", "two"]);

@@ -1,6 +1,7 @@
 //! Sources and sinks against the real engine: loopback sockets, temporary folders, time moved by hand.
 
 mod directories;
+mod directory_faults;
 mod queues;
 mod readers;
 mod receivers;
