@@ -18,8 +18,9 @@
 //! fields `\"` and `\\` are skipped over (nginx writes `\x22` and `\x5C`) and left as they are. A user name
 //! may contain spaces if the ident is `-`, as it always is today. A `\r` or `\n` at the end is no part of the line.
 
+use super::near::find_near;
 use super::timestamp;
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr2, memrchr};
 use std::fmt;
 
 /// The fields of one line, borrowed from it.
@@ -59,7 +60,7 @@ impl<'a> AccessLog<'a> {
     /// The method of the request, if the request looks like one.
     #[must_use]
     pub fn method(&self) -> Option<&'a str> {
-        let method = &self.request[..memchr(b' ', self.request.as_bytes())?];
+        let method = &self.request[..find_near(b' ', self.request.as_bytes())?];
         let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
         is_method.then_some(method)
     }
@@ -270,7 +271,11 @@ impl Head {
 
 /// The two sides of the last space, if the protocol stands behind it.
 fn path_and_protocol(target: &str) -> Option<(&str, &str)> {
-    let space = memrchr(b' ', target.as_bytes())?;
+    let space = match target.as_bytes() {
+        // Nearly all of them.
+        [path @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => path.len(),
+        other => memrchr(b' ', other)?,
+    };
     let protocol = &target[space + 1..];
     protocol.starts_with("HTTP/").then(|| (&target[..space], protocol))
 }
@@ -291,7 +296,7 @@ fn word_end(line: &[u8], from: usize, reason: Reason) -> Result<usize, Malformed
     match line.get(from..) {
         None => malformed(reason, line.len()),
         Some([] | [b' ', ..]) => malformed(reason, from),
-        Some(rest) => Ok(memchr(b' ', rest).map_or(line.len(), |length| from + length)),
+        Some(rest) => Ok(find_near(b' ', rest).map_or(line.len(), |length| from + length)),
     }
 }
 
@@ -331,7 +336,7 @@ fn end_of_spaced_user(line: &[u8], mut from: usize) -> Option<usize> {
 /// The `]` after the time that begins at `from`.
 #[inline]
 fn time_end(line: &[u8], from: usize) -> Result<usize, Malformed> {
-    match memchr(b']', &line[from..]) {
+    match find_near(b']', &line[from..]) {
         Some(length) => Ok(from + length),
         None => malformed(Reason::UnclosedTime, from),
     }
