@@ -7,7 +7,7 @@
 //! | `s3://bucket/prefix` | S3 and what speaks its protocol | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP`; otherwise the machine's role |
 //! | `gs://bucket/prefix` | Google Cloud Storage | `GOOGLE_APPLICATION_CREDENTIALS`, `GOOGLE_SERVICE_ACCOUNT`; otherwise the machine's account |
 //! | `az://container/prefix` | Azure Blob Storage | `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`, `AZURE_STORAGE_SAS_KEY` |
-//! | `hdfs://namenode:8020/path` | HDFS (feature `hdfs`) | `HADOOP_CONF_DIR`, `HADOOP_USER_NAME` |
+//! | `hdfs://namenode:8020/path` | HDFS (feature `hdfs`) | `HADOOP_CONF_DIR`, `HADOOP_USER_NAME`; options are Hadoop's (`dfs.client.socket-timeout`) |
 //! | `file:///path` | a directory, one on a network for example; for a local disk take [`get_or_create`] | |
 //! | `memory:///` | this process's memory, for tests | |
 //!

@@ -169,8 +169,7 @@ fn s3_options(endpoint: &str) -> Vec<(&str, &str)> {
     ]
 }
 
-/// Against a server that speaks S3's protocol: `pip install 'moto[server]'; moto_server -p 5000`, and its address, `127.0.0.1:5000`,
-/// in `S3_SERVER`.
+/// Against a server that speaks S3's protocol, its address, `127.0.0.1:5000`, in `S3_SERVER`: `tests/stores/run` starts one.
 #[test]
 fn a_server_keeps_checkpoints() {
     let Ok(address) = std::env::var("S3_SERVER") else {
@@ -197,4 +196,18 @@ fn a_server_keeps_checkpoints() {
         ObjectStoreCheckpoints::from_url_with("s3://no-such-bucket/a", &s3_options(&endpoint)).unwrap();
     let error = missing.put("name", b"bytes").unwrap_err().to_string();
     assert!(error.contains("s3://no-such-bucket/a/name") && error.contains("bucket"), "{error}");
+}
+
+/// Against an HDFS, its address, `hdfs://127.0.0.1:8020`, in `HDFS_SERVER`: `tests/hdfs/run` starts one.
+#[cfg(feature = "hdfs")]
+#[test]
+fn hdfs_keeps_checkpoints() {
+    let Ok(server) = std::env::var("HDFS_SERVER") else {
+        writeln!(std::io::stderr(), "left out: HDFS_SERVER names no server").unwrap();
+        return;
+    };
+    let run = std::process::id();
+    let open = |prefix: &str| ObjectStoreCheckpoints::from_url(&format!("{server}/{run}/{prefix}")).unwrap();
+    assert_keeps_what_is_put(&open("a"));
+    assert_goes_on(|| Arc::new(open("b")));
 }

@@ -30,7 +30,7 @@ macro_rules! service {
 pub(super) fn open(url: &str, options: &[(&str, &str)]) -> Result<(Arc<dyn ObjectStore>, Path), BoxError> {
     let url = Url::parse(url)?;
     if url.scheme() == "hdfs" {
-        return hdfs(&url);
+        return hdfs(&url, options);
     }
     let unknown = "it has to begin with s3://bucket, gs://bucket, az://container, hdfs://namenode, file:/// or memory:///";
     let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| format!("{error}; {unknown}"))?;
@@ -45,14 +45,21 @@ pub(super) fn open(url: &str, options: &[(&str, &str)]) -> Result<(Arc<dyn Objec
     Ok((store, path))
 }
 
+/// Between two of 15 attempts to reach a name node: half a minute in all, as with other stores. Hadoop's own 15 s make three.
 #[cfg(feature = "hdfs")]
-fn hdfs(url: &Url) -> Result<(Arc<dyn ObjectStore>, Path), BoxError> {
+const HDFS_WAIT: (&str, &str) = ("dfs.client.failover.sleep.max.millis", "2000");
+
+#[cfg(feature = "hdfs")]
+fn hdfs(url: &Url, options: &[(&str, &str)]) -> Result<(Arc<dyn ObjectStore>, Path), BoxError> {
     let name_node = &url[..::url::Position::BeforePath];
-    let store = hdfs_native_object_store::HdfsObjectStoreBuilder::new().with_url(name_node).build()?;
+    let options = [&[HDFS_WAIT], options].concat();
+    let builder =
+        hdfs_native_object_store::HdfsObjectStoreBuilder::new().with_url(name_node).with_config(options);
+    let store = builder.build()?;
     Ok((Arc::new(store), Path::from_url_path(url.path())?))
 }
 
 #[cfg(not(feature = "hdfs"))]
-fn hdfs(_: &Url) -> Result<(Arc<dyn ObjectStore>, Path), BoxError> {
+fn hdfs(_: &Url, _: &[(&str, &str)]) -> Result<(Arc<dyn ObjectStore>, Path), BoxError> {
     Err("this program is built without HDFS; build it with --features hdfs".into())
 }
