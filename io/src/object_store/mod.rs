@@ -11,6 +11,9 @@
 //! | `file:///path` | a directory, one on a network for example; for a local disk take [`get_or_create`] | |
 //! | `memory:///` | this process's memory, for tests | |
 //!
+//! HDFS has what is put in the memory of its data nodes first; set `dfs.datanode.synconclose` there if all of them may lose their power
+//! at once. What a killed program was writing stays there as `.NAME.tmp.1`, and may be removed while no program runs.
+//!
 //! Other stores of the crate `object_store` are taken by [`ObjectStoreCheckpoints::new`]. The store must list what was put, and
 //! put an object only if there is none (S3: `If-None-Match`), which is asked of it once, at the start.
 //!
