@@ -34,7 +34,7 @@ class Spark(JvmPeer):
         + ", ".join(f"{key}={value}" for key, value in SETTINGS.items())
         + f"; from a socket: local[{THREADS + 1}], the system's clock, spark.streaming.backpressure.enabled=true, storage level MEMORY_ONLY"
     )
-    # It warms up at this rate; from 3 MB/s on it sustains less in the end.
+    # It warms up at this rate.
     socket_first_mb_s = 8.0
 
     def settings(self, place: Place) -> list[str]:
