@@ -67,7 +67,8 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
     /// Those of the system.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
 
-    /// What `dir` holds, in the order of the names. A link is what it leads to; one that leads nowhere is left out.
+    /// What `dir` holds, in the order of the names. A link is what it leads to; one that leads nowhere, or where this
+    /// process may not look, is neither file nor directory.
     ///
     /// # Errors
     /// Those of the system; `NotFound` when there is no such directory.
@@ -133,7 +134,7 @@ pub trait Fs: Send + Sync + std::fmt::Debug {
     /// Those of the system.
     fn len(&self, path: &Path) -> io::Result<u64>;
 
-    /// Whether there is a directory of this name.
+    /// Whether there is a directory of this name, as far as this process may look.
     ///
     /// # Errors
     /// Those of the system, where it cannot tell.

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -7,6 +7,9 @@ use super::{Entry, Fs, FsFile, FsRead};
 
 /// Slices per system call: the kernel's `UIO_MAXIOV`.
 const SLICES_MAX: usize = 1024;
+
+/// Too many links on a way, as Linux has it.
+const ELOOP: i32 = 40;
 
 /// The machine's file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +28,7 @@ impl Fs for RealFs {
         let mut entries = Vec::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
-            match fs::metadata(entry.path()) {
+            match followed(&entry) {
                 Ok(of) => entries.push(Entry {
                     name: entry.file_name(),
                     len: of.len(),
@@ -33,7 +36,7 @@ impl Fs for RealFs {
                     is_file: of.is_file(),
                     modified: of.modified()?,
                 }),
-                // Removed since the directory was read, or a link to nothing.
+                // Removed since the directory was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -102,9 +105,7 @@ impl Fs for RealFs {
     fn is_dir(&self, path: &Path) -> io::Result<bool> {
         match fs::metadata(path) {
             Ok(of) => Ok(of.is_dir()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Ok(false)
-            }
+            Err(error) if leads_nowhere(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -125,6 +126,20 @@ impl Fs for RealFs {
         let _ = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
         Ok(Box::new(RealLock { _file: file }))
     }
+}
+
+/// What is known of an entry, or of what it links to. A link that leads nowhere is known as itself, neither file nor directory.
+fn followed(entry: &DirEntry) -> io::Result<Metadata> {
+    match fs::metadata(entry.path()) {
+        Err(error) if leads_nowhere(&error) => entry.metadata(),
+        of => of,
+    }
+}
+
+/// Whether a path leads to nothing, in circles, or to where this process may not look.
+fn leads_nowhere(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) || error.raw_os_error() == Some(ELOOP)
 }
 
 fn held(path: &Path, file: &mut File) -> io::Error {
@@ -220,6 +235,35 @@ mod tests {
         if full.exists() {
             RealFs.lock(full).unwrap();
         }
+    }
+
+    #[test]
+    fn a_link_is_what_it_leads_to() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("dir")).unwrap();
+        fs::write(path("file"), "text").unwrap();
+        for (to, link) in
+            [("dir", "to dir"), ("file", "to file"), ("nothing", "to nothing"), ("to self", "to self")]
+        {
+            symlink(path(to), path(link)).unwrap();
+        }
+        let entries = RealFs.list(dir.path()).unwrap().into_iter();
+        let kinds: Vec<_> = entries.map(|e| (e.name.into_string().unwrap(), e.is_dir, e.is_file)).collect();
+        let expected = [
+            ("dir", true, false),
+            ("file", false, true),
+            ("to dir", true, false),
+            ("to file", false, true),
+            ("to nothing", false, false),
+            ("to self", false, false),
+        ];
+        assert_eq!(kinds, expected.map(|(name, is_dir, is_file)| (name.to_owned(), is_dir, is_file)));
+        for (name, is_dir, _) in expected {
+            assert_eq!(RealFs.is_dir(&path(name)).unwrap(), is_dir, "{name}");
+        }
+        assert!(!RealFs.is_dir(&path("file/below")).unwrap() && !RealFs.is_dir(&path("none")).unwrap());
     }
 
     #[test]

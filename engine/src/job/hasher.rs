@@ -100,17 +100,21 @@ fn fold(number: u128, seeds: [u64; 2]) -> u64 {
 /// It is not inlined, and takes no hasher: one whose address is nowhere known is kept in registers.
 #[inline(never)]
 fn fold_bytes(seeds: [u64; 2], bytes: &[u8]) -> u64 {
-    let Some(last) = bytes.last_chunk() else { return fold(u128::from_le_bytes(widened(bytes)), seeds) };
+    let Some(last) = bytes.last_chunk() else { return fold(of_few(bytes), seeds) };
     let (blocks, _) = bytes[..bytes.len() - 1].as_chunks();
     let blocks = blocks.iter().chain([last]);
     blocks.fold(0, |folded, block| fold(u128::from_le_bytes(*block) ^ u128::from(folded), seeds))
 }
 
-/// Fewer than sixteen bytes, with zeros behind them.
-fn widened(bytes: &[u8]) -> [u8; 16] {
-    let mut block = [0; 16];
-    block[..bytes.len()].copy_from_slice(bytes);
-    block
+/// Fewer than sixteen bytes as a number, another one for each content of a length: their first and their last eight or four bytes.
+fn of_few(bytes: &[u8]) -> u128 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << 64
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last)) << 64
+    } else {
+        bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
 }
 
 impl Hasher for KeyHasher {
@@ -211,6 +215,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn strings_are_told_apart_at_every_place_and_length() {
+        let hashing = KeyHashing::with_seed(4);
+        let strings: std::collections::HashSet<String> = (0..50)
+            .flat_map(|len| {
+                (0..=len).map(move |at| (0..len).map(|i| if i == at { 'b' } else { 'a' }).collect())
+            })
+            .chain((0..50).map(|len| "\0".repeat(len)))
+            .collect();
+        let hashes: std::collections::HashSet<u64> = strings.iter().map(|s| hashing.hash_one(s)).collect();
+        assert_eq!(hashes.len(), strings.len());
     }
 
     #[test]

@@ -182,12 +182,19 @@ fn both_file_systems_answer_alike() {
             fs.rename(&dir.join("f"), &dir.join("g")).unwrap();
             let parts = [(0, 3), (4, 100), (7, 1), (100, 1)]
                 .map(|(at, len)| fs.read_at(&dir.join("g"), at, len).unwrap());
-            let list = fs.list(dir).unwrap().into_iter().map(|entry| (entry.name, entry.is_dir));
+            let mut buffer = [0; 4];
+            let reader = fs.open(&dir.join("g")).unwrap();
+            let read = [0, 4, 7, 100].map(|at| reader.read_at(&mut buffer, at).unwrap());
+            let list = |dir: &Path| {
+                let entries = fs.list(dir).unwrap().into_iter();
+                entries.map(|entry| (entry.name, entry.is_file, entry.is_dir)).collect::<Vec<_>>()
+            };
             (
                 parts,
+                (read, buffer),
                 opened.is_ok(),
-                list.collect::<Vec<_>>(),
-                fs.list(&dir.join("sub/below")).unwrap(),
+                [list(dir), list(&dir.join("sub/below"))],
+                ["sub", "g", "none", "g/below"].map(|name| fs.is_dir(&dir.join(name)).unwrap()),
                 fs.len(&dir.join("g")).unwrap(),
                 file.len().unwrap(),
             )
