@@ -39,6 +39,14 @@ pub(super) struct Durability {
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
+/// How the jobs of a run have ended.
+pub(super) struct RunEnd {
+    /// All batches that were made are complete.
+    pub(super) all_complete: bool,
+    /// No job is at work any more.
+    pub(super) is_idle: bool,
+}
+
 /// How far the batches are.
 struct Progress {
     /// The last batch that is complete, as all before it.
@@ -175,12 +183,12 @@ impl Durability {
     }
 
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat. The
-    /// directory is free then; otherwise a job may still be at work, and it is free when that ends.
-    pub(super) fn finish(&self, all_complete: bool) {
+    /// directory is free then, unless a job is still at work: it is free when that ends.
+    pub(super) fn finish(&self, end: RunEnd) {
         let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
-        self.checkpointer.finish(if all_complete { self.snapshot(completed) } else { None });
+        self.checkpointer.finish(if end.all_complete { self.snapshot(completed) } else { None });
         self.log.close();
-        if all_complete {
+        if end.is_idle {
             // Nobody is left who writes, though a thread that ends may still hold this.
             self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

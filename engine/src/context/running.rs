@@ -97,12 +97,12 @@ impl Running {
         if graceful {
             self.make_what_is_left(last, end);
         }
-        let all_complete = self.scheduler.stop(end.saturating_duration_since(Instant::now()));
+        let run_end = self.scheduler.stop(end.saturating_duration_since(Instant::now()));
         if graceful && self.has_unallocated() {
             tracing::error!(?grace, "the stop took too long; records that were received are not processed");
         }
         if let Some(durability) = &self.durability {
-            durability.finish(all_complete);
+            durability.finish(run_end);
         }
         self.graph.stop();
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch_run::BatchRun;
-use super::durability::Durability;
+use super::durability::{Durability, RunEnd};
 use super::generator::UPKEEP;
 use super::tick_duty::TickDuty;
 use crate::batch::StandIn;
@@ -276,8 +276,8 @@ impl Scheduler {
         true
     }
 
-    /// Stops: waits up to `grace` for the batches under way, then cancels the rest. True when nothing was left.
-    pub(crate) fn stop(&self, grace: Duration) -> bool {
+    /// Stops: waits up to `grace` for the batches under way, then cancels the rest.
+    pub(super) fn stop(&self, grace: Duration) -> RunEnd {
         let drained = self.wait_until(grace, |_, pending| pending == 0);
         if !drained {
             self.cancelled.store(true, Ordering::Release);
@@ -292,7 +292,8 @@ impl Scheduler {
         if state.threads > 0 {
             tracing::warn!(threads = state.threads, "jobs did not end in time and were left behind");
         }
-        drained && state.threads == 0
+        let is_idle = state.threads == 0;
+        RunEnd { all_complete: drained && is_idle, is_idle }
     }
 
     fn run_jobs(&self, mut duty: Option<TickDuty>) {
