@@ -184,7 +184,7 @@ impl Durability {
 
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat. The
     /// directory is free then, unless a job is still at work: it is free when that ends.
-    pub(super) fn finish(&self, end: RunEnd) {
+    pub(super) fn finish(&self, end: &RunEnd) {
         let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
         self.checkpointer.finish(if end.all_complete { self.snapshot(completed) } else { None });
         self.log.close();

@@ -102,7 +102,7 @@ impl Running {
             tracing::error!(?grace, "the stop took too long; records that were received are not processed");
         }
         if let Some(durability) = &self.durability {
-            durability.finish(run_end);
+            durability.finish(&run_end);
         }
         self.graph.stop();
     }
