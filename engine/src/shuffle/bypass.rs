@@ -25,6 +25,7 @@ use std::mem;
 
 use super::slots::Slots;
 use crate::rdd::Key;
+use crate::text;
 
 /// With fewer keys than this, all are combined. At a million keys that come nine times each, two tables whose misses overlap were twice as
 /// fast as putting records aside, so only tables far beyond that may.
@@ -47,6 +48,14 @@ pub(super) struct Record<K, V> {
     pub(super) tag: u32,
     pub(super) key: K,
     pub(super) value: V,
+}
+
+impl<K: Key, V> Record<K, V> {
+    /// A record whose key does not keep the block alive that it was cut from.
+    #[inline(never)]
+    pub(super) fn detached(tag: u32, key: &K, value: V) -> Self {
+        Record { tag, key: text::detached(|| key.clone()), value }
+    }
 }
 
 /// The records of a run, in their order, in pieces, so that growing copies nothing.

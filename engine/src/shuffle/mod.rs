@@ -13,6 +13,7 @@ mod exchange;
 mod fold;
 mod locals;
 mod part;
+mod queue;
 mod slots;
 mod table;
 mod wide;

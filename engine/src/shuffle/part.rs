@@ -38,12 +38,6 @@ impl<K: Key, C> Part<K, C> {
         self.entries.len()
     }
 
-    /// Its records need not wait: their slots are in the first-level cache.
-    #[inline(always)]
-    pub(super) fn is_small(&self) -> bool {
-        self.slots.is_small()
-    }
-
     /// Has the processor fetch what [`guess`](Self::guess) looks at.
     #[inline(always)]
     pub(super) fn prefetch(&self, tag: u32) {
@@ -52,8 +46,8 @@ impl<K: Key, C> Part<K, C> {
 
     /// Where the key with this tag most likely is; its entry is being fetched.
     #[inline(always)]
-    pub(super) fn guess(&self, tag: u32) -> u32 {
-        let place = self.slots.guess(tag);
+    pub(super) fn guess<const WIDE: bool>(&self, tag: u32) -> u32 {
+        let place = self.slots.guess::<WIDE>(tag);
         prefetch(self.entries.as_ptr().wrapping_add(place as usize));
         place
     }
@@ -130,7 +124,7 @@ impl<K: Key, C> Part<K, C> {
                 self.slots.prefetch(*tag);
             }
             if let Some(tag) = tags.get(i + AHEAD / 2) {
-                self.guess(*tag);
+                self.guess::<false>(*tag);
             }
             self.merge(tags[i], key, theirs, &merge);
         }
@@ -152,7 +146,7 @@ impl<K: Key, C> Part<K, C> {
                 if let Some(tag) = tags.get(i + AHEAD) {
                     self.slots.prefetch(*tag);
                 }
-                if let Err(value) = self.combine(tag, self.slots.guess(tag), &key, value, &update) {
+                if let Err(value) = self.combine(tag, self.slots.guess::<false>(tag), &key, value, &update) {
                     self.push(tag, key, create(value));
                 }
             }

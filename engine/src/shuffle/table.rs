@@ -4,21 +4,23 @@
 //! each is for:
 //!
 //! 1. Keys and values stand in a dense list, apart from the hash table proper; see `part.rs` and `slots.rs`.
-//! 2. Once a part has outgrown the first-level cache, records wait in a queue of 64. When one joins, its slots are fetched ahead.
-//!    Before they are combined, all of them guess where their entries are, by their tags alone, and have those fetched. So the
-//!    misses of 64 records overlap, and what is left for each is one comparison of keys, which is almost always right.
+//! 2. Records wait in a queue of 64. When it is full, all of them are hashed and have their slots fetched; then all of them guess
+//!    where their entries are, by their tags alone, and have those fetched; then all are combined, for each of which one comparison
+//!    of keys is left, which is almost always right. So the misses of 64 records overlap, each of the three loops is short and has
+//!    no branch that depends on the records, and the loop over the input has no more to do than to put a record down.
 //!
-//! Unsafe: the queue, whose records are moved out one by one while user code may unwind.
-#![expect(unsafe_code, reason = "a queue that user code may unwind from")]
+//! Unsafe: parts that are found by a number below theirs, a form for processors that have AVX2, and the keys of the queue.
+#![expect(unsafe_code, reason = "parts by their numbers, and functions compiled for AVX2")]
 
-use std::{mem, ptr};
+use std::mem;
 
 use super::bypass::{Bypass, Record};
 use super::part::{Part, Share};
+use super::queue::{Given, Home, Queue};
 use super::slots::tag_of;
 use crate::job::KeyHashing;
 use crate::rdd::Key;
-use crate::text;
+use crate::text::{self, is_wide};
 
 /// The number of buckets that keys fall into, whatever the number of partitions. It bounds the partitions that have any keys.
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
@@ -43,8 +45,7 @@ const REVIEW: usize = 1 << 15;
 /// What one worker has combined: a hash table per reduce partition, and the records that are on their way into them.
 pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
-    /// Has room for [`QUEUE`] records and holds fewer between two calls.
-    waiting: Vec<Waiting<K, V>>,
+    waiting: Queue<K, V>,
     hasher: KeyHashing,
     bypass: Option<Bypass<K, V>>,
     /// With fewer keys than this, all records are combined.
@@ -54,75 +55,16 @@ pub struct Table<K, V, C> {
     keys: usize,
 }
 
-/// A record whose slot is being fetched.
-struct Waiting<K, V> {
-    tag: u32,
-    part: u32,
-    key: K,
-    value: V,
-}
-
-/// The records that a flush has not come to, with the one it is at; they are dropped if user code unwinds.
-struct Rest<K, V> {
-    next: *mut Waiting<K, V>,
-    end: *mut Waiting<K, V>,
-}
-
-impl<K, V> Rest<K, V> {
-    /// Takes the records out of `waiting`, which must not be used while they are looked at.
-    fn of(waiting: &mut Vec<Waiting<K, V>>) -> Self {
-        let records = waiting.as_mut_ptr_range();
-        // SAFETY: no records are fewer than any; they belong to `Rest` now.
-        unsafe { waiting.set_len(0) };
-        Rest { next: records.start, end: records.end }
-    }
-}
-
-impl<K, V> Drop for Rest<K, V> {
-    #[cold]
-    fn drop(&mut self) {
-        // SAFETY: the record at `next` has lost its value to the code that unwinds and has its key; those behind it are whole,
-        // and nobody else knows of them.
-        unsafe {
-            ptr::drop_in_place(&raw mut (*self.next).key);
-            let behind = self.next.add(1);
-            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(behind, self.end.offset_from_unsigned(behind)));
-        }
-    }
-}
-
-/// How many records wait at a time.
-const QUEUE: usize = 64;
-
 impl<K: Key, V, C> Table<K, V, C> {
     pub(super) fn new(partitions: usize, hasher: KeyHashing, bypass_from: usize) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
-        let waiting = Vec::with_capacity(QUEUE);
-        Table { parts, waiting, hasher, bypass: None, bypass_from, records: 0, keys: 0 }
+        Table { parts, waiting: Queue::new(), hasher, bypass: None, bypass_from, records: 0, keys: 0 }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
     #[inline(always)]
     pub(super) fn upsert(&mut self, key: K, value: V, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
-        let hash = self.hasher.hash_one(&key);
-        let (tag, part) = (tag_of(hash), partition_of(hash, self.parts.len()));
-        // SAFETY: `partition_of` stays below the number of parts.
-        let home = unsafe { self.parts.get_unchecked_mut(part) };
-        if home.is_small() {
-            if let Err(value) = home.combine(tag, home.guess(tag), &key, value, update) {
-                home.insert(tag, &key, create(value));
-            }
-            return;
-        }
-        home.prefetch(tag);
-        let waiting = self.waiting.len();
-        debug_assert!(waiting < QUEUE && self.waiting.capacity() >= QUEUE);
-        // SAFETY: there is room for QUEUE records, and fewer wait; so the place is allocated and free.
-        unsafe {
-            self.waiting.as_mut_ptr().add(waiting).write(Waiting { tag, part: part as u32, key, value });
-            self.waiting.set_len(waiting + 1);
-        }
-        if waiting + 1 == QUEUE {
+        if self.waiting.push(key, value) {
             self.flush(create, update);
         }
     }
@@ -131,52 +73,53 @@ impl<K: Key, V, C> Table<K, V, C> {
     #[inline(never)]
     pub(super) fn flush(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
         self.records += self.waiting.len();
-        match &mut self.bypass {
-            Some(bypass) if bypass.takes_all() => {
-                text::detached(|| {
-                    for Waiting { tag, part, key, value } in self.waiting.drain(..) {
-                        bypass.add(part, Record { tag, key: key.clone(), value });
-                    }
-                });
-            }
-            _ => self.combine(&create, &update),
+        if is_wide() {
+            // SAFETY: the processor has what it is compiled for.
+            unsafe { self.combine_wide(&create, &update) };
+        } else {
+            self.combine::<false>(&create, &update);
         }
         if self.records >= REVIEW {
             self.review(create, update);
         }
     }
 
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2,lzcnt"))]
+    unsafe fn combine_wide(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+        self.combine::<true>(create, update);
+    }
+
     #[inline(always)]
-    fn combine(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
+    fn combine<const WIDE: bool>(&mut self, create: impl Fn(V) -> C, update: impl Fn(C, V) -> C) {
         let parts = &mut self.parts[..];
-        let mut guesses = [0; QUEUE];
-        for (guess, record) in guesses.iter_mut().zip(&self.waiting) {
-            // SAFETY: `upsert` made `part` with `partition_of`, which stays below the number of parts.
-            *guess = unsafe { parts.get_unchecked(record.part as usize) }.guess(record.tag);
+        let mut records = self.waiting.take().settle(|key| {
+            let hash = self.hasher.hash_one(key);
+            let (tag, part) = (tag_of(hash), partition_of(hash, parts.len()));
+            // SAFETY: `partition_of` stays below the number of parts.
+            unsafe { parts.get_unchecked(part) }.prefetch(tag);
+            Home { tag, part: part as u32, guess: 0 }
+        });
+        if let Some(bypass) = self.bypass.as_mut().filter(|bypass| bypass.takes_all()) {
+            return put_aside(bypass, records.give());
         }
-        let mut rest = Rest::of(&mut self.waiting);
-        let mut guess = guesses.as_ptr();
-        while rest.next != rest.end {
-            // SAFETY: a record that was written by `upsert` and that only `rest` knows of; there are as many guesses.
-            let (record, place) = unsafe { (&mut *rest.next, *guess) };
+        records.visit(|home| {
             // SAFETY: as above.
-            let part = unsafe { parts.get_unchecked_mut(record.part as usize) };
-            // SAFETY: the value is moved out this one time; `rest` drops the key alone.
-            let value = unsafe { ptr::read(&record.value) };
-            if let Err(value) = part.combine(record.tag, place, &record.key, value, &update) {
+            home.guess = unsafe { parts.get_unchecked(home.part as usize) }.guess::<WIDE>(home.tag);
+        });
+        let mut records = records.give();
+        // SAFETY: each key is dropped before the next record is asked for, and not used any more.
+        while let Some((Home { tag, part, guess }, key, value)) = unsafe { records.next() } {
+            // SAFETY: as above.
+            let home = unsafe { parts.get_unchecked_mut(part as usize) };
+            if let Err(value) = home.combine(tag, guess, key, value, &update) {
                 match &mut self.bypass {
-                    Some(bypass) => {
-                        let key = text::detached(|| record.key.clone());
-                        bypass.add(record.part, Record { tag: record.tag, key, value });
-                    }
-                    None => part.insert(record.tag, &record.key, create(value)),
+                    Some(bypass) => bypass.add(part, Record::detached(tag, key, value)),
+                    None => home.insert(tag, key, create(value)),
                 }
             }
-            // SAFETY: the record is not looked at again.
-            unsafe { ptr::drop_in_place(&mut record.key) };
-            (rest.next, guess) = (rest.next.wrapping_add(1), guess.wrapping_add(1));
+            // SAFETY: as above.
+            unsafe { records.drop_key() };
         }
-        mem::forget(rest);
     }
 
     /// Decides whether what follows is combined or put aside; see `bypass.rs`.
@@ -200,10 +143,23 @@ impl<K: Key, V, C> Table<K, V, C> {
 
     /// What there is of each partition.
     pub(super) fn into_shares(self) -> Vec<Share<K, V, C>> {
-        debug_assert!(self.waiting.is_empty(), "every task flushes its table");
+        debug_assert!(self.waiting.len() == 0, "every task flushes its table");
         let mut aside = self.bypass.into_iter().flat_map(Bypass::into_partitions);
         self.parts.into_iter().map(|part| (part, aside.next().unwrap_or_default())).collect()
     }
+}
+
+/// Puts all records aside.
+#[inline(never)]
+fn put_aside<K: Key, V>(bypass: &mut Bypass<K, V>, mut records: Given<'_, K, V>) {
+    text::detached(|| {
+        // SAFETY: each key is dropped before the next record is asked for, and not used any more.
+        while let Some((Home { tag, part, .. }, key, value)) = unsafe { records.next() } {
+            bypass.add(part, Record { tag, key: key.clone(), value });
+            // SAFETY: as above.
+            unsafe { records.drop_key() };
+        }
+    });
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
-use super::Text;
 use super::text::Alias;
+use super::{MAX_INLINE, Text};
 
 impl Text {
     #[inline(always)]
@@ -23,7 +23,19 @@ impl Text {
 #[cold]
 #[inline(never)]
 fn is_equal_long(one: Alias<'_>, other: Alias<'_>) -> bool {
-    !one.is_inline() && !other.is_inline() && one.as_bytes() == other.as_bytes()
+    !one.is_inline() && !other.is_inline() && is_same(one.long_bytes(), other.long_bytes())
+}
+
+/// Whether long texts have the same bytes. Those of up to 32 are all in their first and their last sixteen; for these the call that
+/// compares more is dear.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    const SHORT: usize = 2 * (MAX_INLINE + 1);
+    let ends = |bytes: &[u8]| {
+        let (first, last) = (bytes.first_chunk().copied(), bytes.last_chunk().copied());
+        (first.map(u128::from_le_bytes), last.map(u128::from_le_bytes))
+    };
+    one.len() == other.len() && if one.len() <= SHORT { ends(one) == ends(other) } else { one == other }
 }
 
 impl PartialEq for Text {

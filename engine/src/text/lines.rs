@@ -5,7 +5,9 @@ use std::ops::{ControlFlow, Range};
 
 use memchr::memchr_iter;
 
-use super::window::{WINDOW, first};
+#[cfg(target_arch = "x86_64")]
+use super::window::Wide;
+use super::window::{Look, WINDOW, Window, first, is_wide};
 use super::{Text, Utf8Chunk};
 
 /// Calls `f` with each line in a range of a block, until it breaks.
@@ -41,17 +43,19 @@ pub fn for_each_line(
     );
     let bytes = &block.as_bytes()[..range.end];
     let mut start = range.start;
-    for window in range.clone().step_by(WINDOW) {
-        let mut ends = block.window(window).either(b'\n', b'\r') & first(range.end - window);
-        while ends != 0 {
-            let end = window + ends.trailing_zeros() as usize;
-            ends &= ends - 1;
-            if end < start {
-                continue; // the \n of a \r\n
+    for stretch in range.clone().step_by(WINDOWS * WINDOW) {
+        let ends = ends(block, stretch..range.end.min(stretch + WINDOWS * WINDOW));
+        for (window, mut ends) in (stretch..range.end).step_by(WINDOW).zip(ends) {
+            while ends != 0 {
+                let end = window + ends.trailing_zeros() as usize;
+                ends &= ends - 1;
+                if end < start {
+                    continue; // the \n of a \r\n
+                }
+                // SAFETY: both in the range; behind an ASCII byte or at the range's start, and before an ASCII byte.
+                f(unsafe { block.part(start, end) })?;
+                start = behind(bytes, end);
             }
-            // SAFETY: both in the range; behind an ASCII byte or at the range's start, and before an ASCII byte.
-            f(unsafe { block.part(start, end) })?;
-            start = behind(bytes, end);
         }
     }
     if start < range.end {
@@ -59,6 +63,35 @@ pub fn for_each_line(
         f(unsafe { block.part(start, range.end) })?;
     }
     ControlFlow::Continue(())
+}
+
+/// How many windows are looked at in one go.
+const WINDOWS: usize = 16;
+
+/// Which bytes of a range of at most [`WINDOWS`] windows may end a line.
+fn ends(block: &Utf8Chunk, range: Range<usize>) -> [u64; WINDOWS] {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide() {
+        // SAFETY: the processor has what it is compiled for.
+        return unsafe { wide_ends(block, range) };
+    }
+    ends_in::<Window>(block, range)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn wide_ends(block: &Utf8Chunk, range: Range<usize>) -> [u64; WINDOWS] {
+    ends_in::<Wide>(block, range)
+}
+
+#[inline(always)]
+fn ends_in<W: Look>(block: &Utf8Chunk, range: Range<usize>) -> [u64; WINDOWS] {
+    let mut masks = [0; WINDOWS];
+    for (mask, at) in masks.iter_mut().zip(range.clone().step_by(WINDOW)) {
+        // SAFETY: whoever asks for windows of this kind has seen to it that there are such registers.
+        *mask = unsafe { block.window::<W>(at) }.either(b'\n', b'\r') & first(range.end - at);
+    }
+    masks
 }
 
 /// Where the next line starts when one ends at `end`.

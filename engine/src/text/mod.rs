@@ -82,6 +82,7 @@ mod credit;
 mod cut;
 mod detach;
 mod lines;
+mod near;
 mod pool;
 mod split;
 #[expect(clippy::module_inception, reason = "the type Text is what the module text is about")]
@@ -101,8 +102,10 @@ pub use chunk::{Chunk, ChunkMut, TooLong, unpooled_bytes};
 pub use credit::release_credits;
 pub use detach::detached;
 pub use lines::{count_lines, for_each_line};
+pub use near::{find_either_near, find_near};
 pub use pool::ChunkPool;
 pub use split::{Delimiter, Lines, Split, SplitN};
 pub use text::{MAX_INLINE, Text};
 pub use utf8::{Utf8Chunk, Validated, validate};
 pub use whitespace::{SplitAsciiWhitespace, SplitWhitespace, Words};
+pub(crate) use window::is_wide;

@@ -9,7 +9,7 @@ use std::iter::FusedIterator;
 
 use memchr::memmem;
 
-use super::window::{WINDOW, first};
+use super::window::{Look, WINDOW, first};
 use super::{MAX_INLINE, Text};
 
 /// What a text is split at: a character or a string.

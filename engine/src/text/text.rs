@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::{fmt, hint, ptr, slice, str};
 
 use super::chunk::{self, Chunk, ChunkPtr, Header, PADDING};
-use super::window::{WINDOW, Window};
+use super::window::{Look, WINDOW, Window};
 use super::{arena, credit, detach};
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]

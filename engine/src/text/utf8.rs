@@ -6,7 +6,7 @@ use std::{slice, str};
 
 use super::Text;
 use super::chunk::{self, Chunk, TooLong};
-use super::window::Window;
+use super::window::Look;
 
 /// What the replacement character U+FFFD is written as.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
@@ -129,11 +129,14 @@ impl Utf8Chunk {
     ///
     /// # Panics
     /// When `at` is not before the end.
+    ///
+    /// # Safety
+    /// The processor has such registers.
     #[inline(always)]
-    pub(super) fn window(&self, at: usize) -> Window {
+    pub(super) unsafe fn window<W: Look>(&self, at: usize) -> W {
         assert!(at < self.len, "a window outside of the chunk");
-        // SAFETY: starts in the content of a chunk that `self` counts, which is frozen and padded.
-        unsafe { Window::load(chunk::content(self.chunk.ptr()).add(self.start + at)) }
+        // SAFETY: starts in the content of a chunk that `self` counts, which is frozen and padded; and the caller's promise.
+        unsafe { W::load(chunk::content(self.chunk.ptr()).add(self.start + at)) }
     }
 }
 

@@ -9,7 +9,9 @@ use std::iter::FusedIterator;
 use std::ptr;
 
 use super::text::Alias;
-use super::window::{WINDOW, Window, first};
+#[cfg(target_arch = "x86_64")]
+use super::window::Wide;
+use super::window::{Look, WINDOW, Window, first, is_wide};
 use super::{MAX_INLINE, Text};
 
 /// Iterator of [`Text::split_whitespace`].
@@ -23,10 +25,12 @@ pub type SplitAsciiWhitespace = Words<false>;
 pub struct Words<const UNICODE: bool> {
     text: Text,
     len: usize,
-    /// The first byte of a text in a frozen chunk.
-    start: *const u8,
-    /// Words of up to this length are loaded from `start`: all that are inline, or none where there is no `start`.
+    /// Words of up to this length are loaded from `bytes`: all that are inline, or none where the text is not in a frozen chunk.
     short: usize,
+    /// Where the text starts, if it is in a frozen chunk.
+    start: *const u8,
+    /// The bytes of the current window, if the text is in a frozen chunk.
+    bytes: *const u8,
     /// Where the current window starts.
     window: usize,
     /// The first bytes of the window's words that are not delivered yet, and those behind them.
@@ -35,7 +39,7 @@ pub struct Words<const UNICODE: bool> {
     next: usize,
 }
 
-// SAFETY: `start` is an address in the chunk that `text` counts, and only read.
+// SAFETY: `start` and `bytes` are addresses in the chunk that `text` counts, and only read.
 unsafe impl<const UNICODE: bool> Send for Words<UNICODE> {}
 // SAFETY: as above.
 unsafe impl<const UNICODE: bool> Sync for Words<UNICODE> {}
@@ -44,12 +48,13 @@ impl<const UNICODE: bool> Words<UNICODE> {
     #[inline]
     pub(super) fn new(text: Text) -> Self {
         let (start, short) = text.frozen_start().map_or((ptr::null(), 0), |start| (start, MAX_INLINE));
-        Words { len: text.len(), text, start, short, window: 0, edges: 0, next: 0 }
+        Words { len: text.len(), text, start, bytes: start, short, window: 0, edges: 0, next: 0 }
     }
 
-    /// Where the next word starts, and its length.
+    /// Where in the window the next word starts, and its length. Without an end in the window it is a word from end to end of it, and
+    /// the length is the window's.
     #[inline(always)]
-    fn next_range(&mut self) -> Option<(usize, usize)> {
+    fn next_edges(&mut self) -> Option<(usize, usize)> {
         if self.edges == 0 {
             self.look();
             if self.edges == 0 {
@@ -59,13 +64,17 @@ impl<const UNICODE: bool> Words<UNICODE> {
         let start = self.edges.trailing_zeros() as usize;
         let ends = without_lowest(self.edges);
         self.edges = without_lowest(ends);
-        // Without an end, the word is one from end to end of the window, and this is the window's length.
-        let len = ends.trailing_zeros() as usize - start;
-        if len > MAX_INLINE && ends == 0 {
-            self.next = end_of_long_word::<UNICODE>(self.text.alias(), self.len, self.window);
-            return Some((self.window, self.next - self.window));
+        Some((start, ends.trailing_zeros() as usize - start))
+    }
+
+    /// Where in the text the word is that has these edges in the window.
+    #[inline(always)]
+    fn range(&mut self, (start, len): (usize, usize)) -> (usize, usize) {
+        if len < WINDOW {
+            return (self.window + start, self.window + start + len);
         }
-        Some((self.window + start, len))
+        self.next = end_of_long_word::<UNICODE>(self.text.alias(), self.len, self.window);
+        (self.window, self.next)
     }
 
     /// Goes to the next window with a word, if there is one.
@@ -78,18 +87,9 @@ impl<const UNICODE: bool> Words<UNICODE> {
             } else {
                 find_words::<UNICODE>(self.text.alias(), self.next)
             };
+            self.bytes = self.start.wrapping_add(self.window);
             self.next = self.window + (WINDOW - self.edges.leading_zeros() as usize);
         }
-    }
-
-    #[inline(always)]
-    fn word(&self, (start, len): (usize, usize)) -> Text {
-        if len <= self.short {
-            // SAFETY: `short` says that this is a text in a frozen chunk; the range is whole characters of it.
-            return unsafe { Text::short_of_frozen(self.start.add(start), len) };
-        }
-        // SAFETY: a range of the text, between white space characters or the text's ends.
-        unsafe { part(self.text.alias(), start, start + len) }
     }
 }
 
@@ -102,7 +102,7 @@ fn without_lowest(bits: u64) -> u64 {
 /// The first window from `at` on in which a word is whole, and the edges of those that are; or the first in which one goes from
 /// end to end, and an edge at its beginning only. At the end of the text, no edges.
 ///
-/// (This and the next take no `&Words`, so that the state of a loop over words is kept in registers.)
+/// (This and its like take no `&Words`, so that the state of a loop over words is kept in registers.)
 #[inline(never)]
 fn find_words<const UNICODE: bool>(text: Alias<'_>, mut at: usize) -> (usize, u64) {
     let len = text.len();
@@ -119,8 +119,53 @@ fn find_words<const UNICODE: bool>(text: Alias<'_>, mut at: usize) -> (usize, u6
 ///
 /// # Safety
 /// `start` and `len` are those of `text`.
-#[inline(never)]
+#[inline(always)]
 unsafe fn find_plain_words<const UNICODE: bool>(
+    start: *const u8,
+    len: usize,
+    at: usize,
+    text: Alias<'_>,
+) -> (usize, u64) {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide() {
+        // SAFETY: the processor has what it is compiled for, and the caller's promise.
+        return unsafe { find_plain_words_wide::<UNICODE>(start, len, at, text) };
+    }
+    // SAFETY: every processor has a `Window`, and the caller's promise.
+    unsafe { find_plain_words_narrow::<UNICODE>(start, len, at, text) }
+}
+
+/// # Safety
+/// As for [`find_plain_words_in`].
+#[inline(never)]
+unsafe fn find_plain_words_narrow<const UNICODE: bool>(
+    start: *const u8,
+    len: usize,
+    at: usize,
+    text: Alias<'_>,
+) -> (usize, u64) {
+    // SAFETY: the caller's promise.
+    unsafe { find_plain_words_in::<UNICODE, Window>(start, len, at, text) }
+}
+
+/// # Safety
+/// As for [`find_plain_words_in`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+unsafe fn find_plain_words_wide<const UNICODE: bool>(
+    start: *const u8,
+    len: usize,
+    at: usize,
+    text: Alias<'_>,
+) -> (usize, u64) {
+    // SAFETY: the caller's promise.
+    unsafe { find_plain_words_in::<UNICODE, Wide>(start, len, at, text) }
+}
+
+/// # Safety
+/// `start` and `len` are those of `text`, and the processor has windows of this kind.
+#[inline(always)]
+unsafe fn find_plain_words_in<const UNICODE: bool, W: Look>(
     start: *const u8,
     len: usize,
     mut at: usize,
@@ -128,7 +173,7 @@ unsafe fn find_plain_words<const UNICODE: bool>(
 ) -> (usize, u64) {
     while at < len {
         // SAFETY: `at` is before the end, and the chunk is padded.
-        let window = unsafe { Window::load(start.add(at)) };
+        let window = unsafe { W::load(start.add(at)) };
         let ours = first(len - at);
         if window.non_ascii_or_control() & ours != 0 {
             return find_words::<UNICODE>(text, at);
@@ -219,21 +264,29 @@ impl<const UNICODE: bool> Iterator for Words<UNICODE> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Text> {
-        let range = self.next_range()?;
-        Some(self.word(range))
+        let (start, len) = self.next_edges()?;
+        if len <= self.short {
+            // SAFETY: `short` says that `bytes` are those of a text in a frozen chunk; the range is whole characters of it.
+            return Some(unsafe { Text::short_of_frozen(self.bytes.add(start), len) });
+        }
+        let (start, end) = self.range((start, len));
+        // SAFETY: a range of the text, between white space characters or the text's ends.
+        Some(unsafe { part(self.text.alias(), start, end) })
     }
 
     #[inline]
     fn nth(&mut self, n: usize) -> Option<Text> {
         for _ in 0..n {
-            self.next_range()?;
+            let edges = self.next_edges()?;
+            self.range(edges);
         }
         self.next()
     }
 
     fn count(mut self) -> usize {
         let mut count = 0;
-        while self.next_range().is_some() {
+        while let Some(edges) = self.next_edges() {
+            self.range(edges);
             count += 1;
         }
         count
@@ -245,7 +298,8 @@ impl<const UNICODE: bool> FusedIterator for Words<UNICODE> {}
 impl<const UNICODE: bool> Clone for Words<UNICODE> {
     fn clone(&self) -> Self {
         let Words { window, edges, next, .. } = *self;
-        Words { window, edges, next, ..Words::new(self.text.clone()) } // which may have copied the text
+        let copy = Words::new(self.text.clone()); // which may have copied the text
+        Words { window, bytes: copy.start.wrapping_add(window), edges, next, ..copy }
     }
 }
 

@@ -202,6 +202,16 @@ fn agree(line: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
+    fn numbers_are_those_of_the_standard_library(digits in "[0-9]{1,22}", behind in "[ -~]{0,9}") {
+        let behind = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+        let line = format!("x{digits}{behind}");
+        let expected = digits.parse().ok().map(|number: u64| (number, 1 + digits.len()));
+        prop_assert_eq!(number_at(line.as_bytes(), 1), expected);
+    }
+}
+
+proptest! {
+    #[test]
     fn a_written_line_is_read_again(written in written()) {
         let line = written.line();
         let log = parse(&line).unwrap();
