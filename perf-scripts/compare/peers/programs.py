@@ -37,7 +37,7 @@ MILLSTREAM = Program(
     "ours",
     THREADS,
     BATCH | STREAM,
-    f"local[{THREADS}], defaults, mimalloc; the batch timer's wait of up to 10 ms is part of the work",
+    f"local[{THREADS}], defaults, mimalloc; the batch timer's wait of up to 1 ms is part of the work",
 )
 MILLSTREAM.socket_first_mb_s = 40.0
 MILLSTREAM_1 = Program(
