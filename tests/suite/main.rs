@@ -8,6 +8,7 @@ mod failure;
 mod fan_out;
 mod files;
 mod full_disk;
+mod full_log;
 mod golden;
 mod guarantees;
 #[cfg(debug_assertions)]

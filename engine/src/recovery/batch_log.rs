@@ -62,6 +62,18 @@ impl Index {
         }
         Ok(())
     }
+
+    /// For each stream the number of the first segment that is needed when batches up to and including `time` are not; `next` as in
+    /// [`BatchLog::release`].
+    fn firsts_behind(&self, time: Time, next: &BTreeMap<u32, u64>) -> BTreeMap<u32, u64> {
+        let mut firsts = next.clone();
+        let later = self.batches.iter().filter(|(batch, _)| batch.time > time);
+        for blocks in later.flat_map(|(batch, _)| &batch.blocks) {
+            let first = firsts.entry(blocks.stream).or_insert(blocks.from);
+            *first = (*first).min(blocks.from);
+        }
+        firsts
+    }
 }
 
 /// What is known of the segments of one receiver.
@@ -153,11 +165,7 @@ impl BatchLog {
             index.batches.pop_front();
         }
         let mut needed = index.batches.front().map(|(_, id)| *id);
-        let mut firsts = next.clone();
-        for blocks in index.batches.iter().flat_map(|(batch, _)| &batch.blocks) {
-            let first = firsts.entry(blocks.stream).or_insert(blocks.from);
-            *first = (*first).min(blocks.from);
-        }
+        let firsts = index.firsts_behind(time, next);
         for (stream, received) in &mut index.streams {
             let first = firsts.get(stream).copied().unwrap_or(0);
             while let Some(old) = received.segments.pop_front_if(|segment| segment.header.number < first) {
@@ -173,6 +181,27 @@ impl BatchLog {
         if let Some(needed) = needed {
             self.log.release(needed);
         }
+    }
+
+    /// Whether the log is more than half full, and a [release](Self::release) with these arguments would make a quarter of it free.
+    pub(crate) fn is_worth_releasing(&self, time: Time, next: impl FnOnce() -> BTreeMap<u32, u64>) -> bool {
+        if !self.log.is_half_full() {
+            return false;
+        }
+        let next = next();
+        let index = self.index();
+        let firsts = index.firsts_behind(time, &next);
+        let old = index.streams.iter().flat_map(|(stream, received)| {
+            let first = firsts.get(stream).copied().unwrap_or(0);
+            received.segments.iter().take_while(move |segment| segment.header.number < first)
+        });
+        old.map(|segment| segment.len as u64).sum::<u64>() >= self.log.max_bytes() / 4
+    }
+
+    /// The bytes of the log, with those that are about to be written, and whether receivers wait for it to be shortened.
+    pub(crate) fn fill(&self) -> (u64, bool) {
+        let status = self.log.status();
+        (status.bytes + status.queued_bytes, status.is_full)
     }
 
     /// The number behind the last segment of a stream that is in the log, if there is any.
@@ -260,14 +289,18 @@ impl SegmentLog for StreamLog {
         payload.push(content);
         let in_log = InLog { id: self.log.log.next(), header, len: segment.len() };
         self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
-        // The log may have to wait for a checkpoint to be shortened, which needs the index.
-        let id = self.log.log.append(kind::SEGMENT, payload)?;
+        // It never waits: who seals may be the one who makes batches, on which all room depends. The receiver has asked for room before.
+        let id = self.log.log.append_now(kind::SEGMENT, payload)?;
         let mut index = self.log.index();
         let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
         if let Some(segment) = last {
             segment.id = id;
         }
         Ok(id.0)
+    }
+
+    fn has_room(&self) -> bool {
+        self.log.log.has_room()
     }
 
     fn wait(&self, ticket: u64) -> Result<()> {
