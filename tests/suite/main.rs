@@ -1,6 +1,7 @@
 //! What the engine promises, tried from outside: one module per promise.
 
 mod batches;
+mod changed_outputs;
 mod checkpoint_store;
 mod context;
 mod damage;

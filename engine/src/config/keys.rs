@@ -185,7 +185,8 @@ static KEYS: [Key; 44] = [
         "checkpoint.drop_state",
         Kind::Text(|s| &mut s.drop_state),
         "Names of operators, with commas between, whose state in the checkpoint may be lost at the start: they are \
-         not in the program any more, or have other types.",
+         not in the program any more, or have other types. Also of outputs that are gone: what they have prepared is given up, \
+         and an output that may be the same does their batches again.",
     ),
     key(
         "file.split_bytes",

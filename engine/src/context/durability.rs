@@ -33,7 +33,9 @@ pub(super) struct Durability {
     /// What all checkpoints of this run have in common.
     common: Manifest,
     /// The outputs that an earlier run has done, of batches that are made again.
-    done: BTreeSet<DoneRecord>,
+    done: BTreeSet<(Time, usize)>,
+    /// What the outputs are called in the log, by their places.
+    outputs: Arc<[String]>,
     /// The batches of an earlier run that are made again.
     repeated: BTreeSet<Time>,
     progress: Mutex<Progress>,
@@ -86,7 +88,8 @@ impl Durability {
             released.release(oldest.time - reach, &next);
         });
         graph.claims().turn_on();
-        graph.commits().turn_on(&log);
+        let outputs = graph.output_names();
+        graph.commits().turn_on(&log, &outputs);
         for receiver in graph.receivers() {
             let stream = receiver.stream();
             let segments = config.write_ahead_log.then(|| log.of_stream(stream as u32));
@@ -105,6 +108,7 @@ impl Durability {
             reach,
             common: common(config, resumption.zero),
             done: resumption.done.clone(),
+            outputs,
             repeated: resumption.repeated.clone(),
             progress: Mutex::new(Progress {
                 completed: resumption.time,
@@ -137,7 +141,7 @@ impl Durability {
 
     /// True when an earlier run has done this output of the batch.
     pub(super) fn is_done(&self, time: Time, output: usize) -> bool {
-        self.done.contains(&DoneRecord { time, output: output as u32 })
+        self.done.contains(&(time, output))
     }
 
     /// Writes what the batch at `time` is made of. The outputs must [wait](Self::wait) for it.
@@ -163,7 +167,8 @@ impl Durability {
 
     /// Writes that the batch's output is done, and is not to be repeated.
     pub(super) fn output_done(&self, time: Time, output: usize) {
-        if let Err(error) = self.log.done(DoneRecord { time, output: output as u32 }) {
+        let done = DoneRecord { time, output: self.outputs[output].clone() };
+        if let Err(error) = self.log.done(&done) {
             tracing::error!(batch = %time, %error, "that an output is done could not be written: after a crash it is repeated");
         }
     }

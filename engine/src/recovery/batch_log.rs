@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
+use super::records::{
+    BatchRecord, DoneRecord, LateBatchRecord, OutputKey, PlacedDoneRecord, PlacedPreparedRecord, Prepared,
+    PreparedRecord, SegmentHeader, kind,
+};
 use crate::block::{Content, FindSegments, LoggedContent, Mark, Segment, SegmentLog};
 use crate::codec::{decode, encoded};
 use crate::fs::Fs;
@@ -47,18 +50,7 @@ impl Index {
                 left.gaps.push((late.after, late.batch.time));
                 left.batches.push(late.batch);
             }
-            kind::DONE => {
-                left.done.insert(decode(payload)?);
-            }
-            kind::PREPARED => {
-                let prepared: PreparedRecord = decode(payload)?;
-                left.prepared.insert(prepared.key(), prepared);
-            }
-            other => {
-                return Err(Error::Recovery(format!(
-                    "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
-                )));
-            }
+            other => return left.take_in(id, other, payload),
         }
         Ok(())
     }
@@ -99,9 +91,40 @@ pub(crate) struct Left {
     pub(crate) batches: Vec<BatchRecord>,
     /// The batches before and behind each gap.
     pub(crate) gaps: Vec<(Time, Time)>,
-    pub(crate) done: BTreeSet<DoneRecord>,
+    /// The outputs that have done a batch.
+    pub(crate) done: BTreeSet<(Time, OutputKey)>,
     /// Also those that were committed later, and are done.
-    pub(crate) prepared: BTreeMap<DoneRecord, PreparedRecord>,
+    pub(crate) prepared: BTreeMap<(Time, OutputKey), Prepared>,
+}
+
+impl Left {
+    /// Takes in a record about an output.
+    fn take_in(&mut self, id: RecordId, of: u8, payload: &mut &[u8]) -> Result<()> {
+        match of {
+            kind::DONE => {
+                let DoneRecord { time, output } = decode(payload)?;
+                self.done.insert((time, OutputKey::Name(output)));
+            }
+            kind::PREPARED => {
+                let PreparedRecord { time, output, prepared } = decode(payload)?;
+                self.prepared.insert((time, OutputKey::Name(output)), prepared);
+            }
+            kind::PLACED_DONE => {
+                let PlacedDoneRecord { time, output } = decode(payload)?;
+                self.done.insert((time, OutputKey::Place(output)));
+            }
+            kind::PLACED_PREPARED => {
+                let PlacedPreparedRecord { time, output, prepared } = decode(payload)?;
+                self.prepared.insert((time, OutputKey::Place(output)), prepared);
+            }
+            other => {
+                return Err(Error::Recovery(format!(
+                    "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl BatchLog {
@@ -143,8 +166,8 @@ impl BatchLog {
     }
 
     /// Writes that an output operation has done a batch; the ticket, with which hardly anybody waits.
-    pub(crate) fn done(&self, done: DoneRecord) -> Result<RecordId> {
-        self.log.append_now(kind::DONE, encoded(&done)?)
+    pub(crate) fn done(&self, done: &DoneRecord) -> Result<RecordId> {
+        self.log.append_now(kind::DONE, encoded(done)?)
     }
 
     /// Writes that an output operation has prepared a batch; returns when that is durable.
