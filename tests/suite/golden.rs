@@ -195,14 +195,25 @@ fn prepared_disk() -> SimFs {
     disk.crash(PowerCut::Kept)
 }
 
-/// What was prepared is committed as it was; windows of several panes, a queue and a source that counts go on where they were.
+/// The log of the first version knows outputs by their places.
 #[test]
 fn a_directory_of_the_first_version_with_a_prepared_batch_is_gone_on_with() {
+    assert_goes_on_with_what_is_prepared("checkpoint-1-prepared");
+}
+
+/// That of the second knows them by their names.
+#[test]
+fn a_directory_of_the_second_version_with_a_prepared_batch_is_gone_on_with() {
+    assert_goes_on_with_what_is_prepared("checkpoint-2-prepared");
+}
+
+/// What was prepared is committed as it was; windows of several panes, a queue and a source that counts go on where they were.
+fn assert_goes_on_with_what_is_prepared(name: &str) {
     let whole = life(0, None);
     whole.run(&whole.start(0), 0..END).unwrap();
     let expected = whole.rows();
 
-    let disk = directory("checkpoint-1-prepared", prepared_disk);
+    let disk = directory(name, prepared_disk);
     let next = life(CUT, None);
     next.test.go_on(Arc::new(disk) as Arc<dyn Fs>, "/checkpoint").unwrap();
     next.run(&next.start(CUT), CUT..END).unwrap();

@@ -1,6 +1,7 @@
 //! What the engine promises, tried from outside: one module per promise.
 
 mod batches;
+mod changed_outputs;
 mod checkpoint_store;
 mod context;
 mod damage;
@@ -8,6 +9,7 @@ mod failure;
 mod fan_out;
 mod files;
 mod full_disk;
+mod full_log;
 mod golden;
 mod guarantees;
 #[cfg(debug_assertions)]

@@ -432,6 +432,9 @@ fn when_a_partition_cannot_be_prepared_the_others_are_aborted() {
     assert!(seen(&table).is_empty() && table.lock().unwrap().prepared.is_empty());
 }
 
+/// What the output is called in the log.
+const OUTPUT: &str = "save_to(Process) of update_state_by_key #1";
+
 /// A disk on which batch 2 is prepared and not committed.
 fn uncommitted() -> (SimFs, Arc<Mutex<Table>>) {
     let (_, steps) = uninterrupted();
@@ -453,7 +456,8 @@ fn what_is_prepared_is_shown() {
     .unwrap();
     let said = |words: &str| shown.iter().any(|shown| shown.starts_with(words));
     assert!(
-        said("output 0 of batch 2000 ms is prepared: ") && said("output 0 of batch 1000 ms is done"),
+        said(&format!("{OUTPUT} of batch 2000 ms is prepared: "))
+            && said(&format!("{OUTPUT} of batch 1000 ms is done")),
         "{shown:?}"
     );
 }
@@ -468,7 +472,8 @@ fn a_program_without_the_sink_does_not_start_until_its_batch_is_given_up() {
         test.run(1).map(|()| collected.batches().len())
     };
     let error = start(config()).unwrap_err().to_string();
-    assert!(error.contains("\"output 0\" has prepared batch 2000 ms for suite::sinks::Process"), "{error}");
-    assert!(error.contains("is another") && error.contains("checkpoint.drop_state"), "{error}");
-    assert_eq!(start(config().drop_state("output 0")).unwrap(), 2);
+    let told = format!("{OUTPUT:?} has prepared batch 2000 ms for suite::sinks::Process");
+    assert!(error.contains(&told), "{error}");
+    assert!(error.contains("is not in the program") && error.contains("checkpoint.drop_state"), "{error}");
+    assert_eq!(start(config().drop_state(OUTPUT)).unwrap(), 3, "the new output has done none of the batches");
 }

@@ -9,12 +9,15 @@ use crate::text::ChunkPool;
 
 /// Where the received segments of a stream are written before anybody relies on them.
 pub(crate) trait SegmentLog: Send + Sync {
-    /// Hands a segment and its content over, with its number among those of the stream and how far its source is with it, and gives the ticket to [wait](Self::wait) with. It returns at
-    /// once, unless the log is behind: then it holds the receiver up.
+    /// Hands a segment and its content over, with its number among those of the stream and how far its source is with it, and gives
+    /// the ticket to [wait](Self::wait) with. It returns at once, whether there is room or not.
     ///
     /// # Errors
     /// When the log has failed for good.
     fn append(&self, number: u64, segment: &Segment, content: Content, mark: Option<Mark>) -> Result<u64>;
+
+    /// Whether the receiver may read on: the log takes what comes, and the disk keeps up with it.
+    fn has_room(&self) -> bool;
 
     /// Returns when the segment, and all before it, are durable.
     ///

@@ -153,7 +153,9 @@ static KEYS: [Key; 44] = [
     key(
         "wal.max_bytes",
         Kind::Bytes(|s| &mut s.wal_max_bytes, MIB..=TIB),
-        "Bytes that the write-ahead log may take on the disk, before receivers are slowed.",
+        "Bytes that the write-ahead log may take on the disk. Receivers stop reading while less than a segment of it is left; \
+         each may add what it has built by then. When half is taken, checkpoints come earlier than by \
+         checkpoint.interval, if that frees much.",
     ),
     key(
         "wal.compress",
@@ -170,7 +172,8 @@ static KEYS: [Key; 44] = [
         "checkpoint.interval",
         Kind::Duration(|s| &mut s.checkpoint_interval, NONE..=MONTH),
         "How often windows, states and positions are written to the checkpoint directory, rounded up to whole \
-         batches; 0 is 10 s. After a crash, the batches since are made again.",
+         batches; 0 is 10 s. It is more often while the write-ahead log is more than half full (wal.max_bytes). After a crash, \
+         the batches since are made again.",
     ),
     key(
         "checkpoint.collapse_missed",
@@ -182,7 +185,8 @@ static KEYS: [Key; 44] = [
         "checkpoint.drop_state",
         Kind::Text(|s| &mut s.drop_state),
         "Names of operators, with commas between, whose state in the checkpoint may be lost at the start: they are \
-         not in the program any more, or have other types.",
+         not in the program any more, or have other types. Also of outputs that are gone: what they have prepared is given up, \
+         and an output that may be the same does their batches again.",
     ),
     key(
         "file.split_bytes",

@@ -130,7 +130,7 @@ impl Config {
         self.set("checkpoint.collapse_missed", |s| s.checkpoint_collapse_missed = on)
     }
 
-    /// Operators whose state in the checkpoint may be lost, with commas between. Key `checkpoint.drop_state`.
+    /// Operators whose state in the checkpoint may be lost, and outputs that are gone, with commas between. Key `checkpoint.drop_state`.
     pub fn drop_state(self, operators: impl Into<String>) -> Self {
         self.set("checkpoint.drop_state", |s| s.drop_state = operators.into())
     }

@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::resumption::{Opened, Resumption};
 use super::snapshot::{common, snapshot};
-use crate::graph::Graph;
+use crate::graph::{Graph, ReceiverStream};
 use crate::observe::AccumulatorRegistry;
 use crate::recovery::{
     AccumulatorEntry, BatchLog, BatchRecord, Blocks, CheckpointStatus, Checkpointer, DoneRecord, Manifest,
@@ -28,10 +28,14 @@ pub(super) struct Durability {
     checkpointer: Checkpointer,
     /// A checkpoint is due at every multiple of it.
     every: Duration,
+    /// How far behind a checkpoint's last batch the log must go back.
+    reach: Duration,
     /// What all checkpoints of this run have in common.
     common: Manifest,
     /// The outputs that an earlier run has done, of batches that are made again.
-    done: BTreeSet<DoneRecord>,
+    done: BTreeSet<(Time, usize)>,
+    /// What the outputs are called in the log, by their places.
+    outputs: Arc<[String]>,
     /// The batches of an earlier run that are made again.
     repeated: BTreeSet<Time>,
     progress: Mutex<Progress>,
@@ -53,6 +57,15 @@ struct Progress {
     completed: Time,
     /// The last batch that is in a checkpoint, or in one that is being written.
     checkpointed: Time,
+    /// The batch behind which a checkpoint is, or was, to be taken that is not due by the clock, if there has been one.
+    early: Option<Time>,
+}
+
+impl Progress {
+    /// True when a checkpoint is still to be taken that is not due by the clock.
+    fn awaits_early(&self) -> bool {
+        self.early.is_some_and(|early| early > self.completed)
+    }
 }
 
 impl Durability {
@@ -75,7 +88,8 @@ impl Durability {
             released.release(oldest.time - reach, &next);
         });
         graph.claims().turn_on();
-        graph.commits().turn_on(&log);
+        let outputs = graph.output_names();
+        graph.commits().turn_on(&log, &outputs);
         for receiver in graph.receivers() {
             let stream = receiver.stream();
             let segments = config.write_ahead_log.then(|| log.of_stream(stream as u32));
@@ -91,16 +105,28 @@ impl Durability {
             log,
             checkpointer: Checkpointer::start(generations, on_written)?,
             every: config.effective_checkpoint_interval(),
+            reach,
             common: common(config, resumption.zero),
             done: resumption.done.clone(),
+            outputs,
             repeated: resumption.repeated.clone(),
-            progress: Mutex::new(Progress { completed: resumption.time, checkpointed: resumption.time }),
+            progress: Mutex::new(Progress {
+                completed: resumption.time,
+                checkpointed: resumption.time,
+                early: None,
+            }),
             lock: Mutex::new(Some(lock)),
         }))
     }
 
     pub(super) fn status(&self) -> CheckpointStatus {
-        self.checkpointer.status()
+        let mut status = self.checkpointer.status();
+        (status.log_bytes, status.is_log_full) = self.log.fill();
+        status
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True when an earlier run has made the batch.
@@ -115,7 +141,7 @@ impl Durability {
 
     /// True when an earlier run has done this output of the batch.
     pub(super) fn is_done(&self, time: Time, output: usize) -> bool {
-        self.done.contains(&DoneRecord { time, output: output as u32 })
+        self.done.contains(&(time, output))
     }
 
     /// Writes what the batch at `time` is made of. The outputs must [wait](Self::wait) for it.
@@ -141,14 +167,32 @@ impl Durability {
 
     /// Writes that the batch's output is done, and is not to be repeated.
     pub(super) fn output_done(&self, time: Time, output: usize) {
-        if let Err(error) = self.log.done(DoneRecord { time, output: output as u32 }) {
+        let done = DoneRecord { time, output: self.outputs[output].clone() };
+        if let Err(error) = self.log.done(&done) {
             tracing::error!(batch = %time, %error, "that an output is done could not be written: after a crash it is repeated");
         }
     }
 
     /// The last time before which, or at which, all must be complete before a batch at `time` may begin: a checkpoint is taken there.
+    /// To be asked once for each batch, in their order: a batch with which the log gets too full has a checkpoint behind it.
     pub(super) fn barrier_before(&self, time: Time) -> Time {
-        (time - Duration::from_millis(1)).floor_from(self.every, self.common.zero)
+        let by_clock = (time - Duration::from_millis(1)).floor_from(self.every, self.common.zero);
+        let mut progress = self.progress();
+        let barrier = progress.early.map_or(by_clock, |early| early.max(by_clock));
+        if !progress.awaits_early() && self.checkpointer.is_at_rest() && self.is_log_worth_shortening(time) {
+            progress.early = Some(time);
+        }
+        barrier
+    }
+
+    /// True when checkpoints behind the batch at `time` would make much of the log superfluous, and it needs that. Two are taken, one
+    /// behind each of two batches, as the log goes back to the older one.
+    fn is_log_worth_shortening(&self, time: Time) -> bool {
+        let next = |receiver: Arc<dyn ReceiverStream>| {
+            (receiver.stream() as u32, receiver.tracker().next_after(time))
+        };
+        self.log
+            .is_worth_releasing(time - self.reach, || self.graph.receivers().into_iter().map(next).collect())
     }
 
     /// All batches up to and including `time` are complete, and none behind them has begun, if a checkpoint is due.
@@ -157,10 +201,11 @@ impl Durability {
     /// When another program has taken over, so that no further batch is to be run.
     pub(super) fn completed(&self, time: Time) -> Result<()> {
         self.checkpointer.check_not_taken_over()?;
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress();
+        let is_early = progress.awaits_early() && progress.early <= Some(time);
         progress.completed = time;
         let due = progress.checkpointed.floor_from(self.every, self.common.zero) + self.every;
-        if time < due {
+        if time < due && !is_early {
             return Ok(());
         }
         progress.checkpointed = time;
@@ -185,7 +230,7 @@ impl Durability {
     /// Ends it, with a last checkpoint if all batches that were made are complete, so that the next run has nothing to repeat. The
     /// directory is free then, unless a job is still at work: it is free when that ends.
     pub(super) fn finish(&self, end: &RunEnd) {
-        let completed = self.progress.lock().unwrap_or_else(PoisonError::into_inner).completed;
+        let completed = self.progress().completed;
         self.checkpointer.finish(if end.all_complete { self.snapshot(completed) } else { None });
         self.log.close();
         if end.is_idle {

@@ -4,6 +4,7 @@ mod active;
 mod batch_run;
 mod checkpoint_dir;
 mod durability;
+mod earlier_outputs;
 mod generator;
 mod lifecycle;
 mod resumption;

@@ -2,13 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::checkpoint_dir::CheckpointDir;
+use super::earlier_outputs::EarlierOutputs;
 use super::snapshot::{common, snapshot};
 use crate::config::Config;
-use crate::graph::{DurableOperator, Gap, Graph, Output};
+use crate::graph::{DurableOperator, Gap, Graph};
 use crate::job::Job;
-use crate::recovery::{
-    BatchLog, Claim, DoneRecord, Generations, Left, Manifest, PreparedRecord, Saved, inspect,
-};
+use crate::recovery::{BatchLog, Claim, Generations, Left, Manifest, Saved, inspect};
 use crate::wal::{LogOptions, OnCorruption};
 use crate::{Error, Result, Time};
 
@@ -38,8 +37,8 @@ pub(super) struct Resumption {
     pub(super) time: Time,
     /// The batches that an earlier run has made, and that are made again.
     pub(super) repeated: BTreeSet<Time>,
-    /// Their outputs that need not be done again.
-    pub(super) done: BTreeSet<DoneRecord>,
+    /// Their outputs that need not be done again, by their places.
+    pub(super) done: BTreeSet<(Time, usize)>,
     /// The number of the first segment of each receiver that no batch has.
     unclaimed: BTreeMap<u32, u64>,
     /// The values of named accumulators.
@@ -124,9 +123,8 @@ impl Earlier {
         let since = time - graph.reach()?;
         self.left.batches.retain(|batch| batch.time > since);
         self.restore_inputs(graph)?;
-        let outputs = graph.outputs();
-        // Those that do not fit were given up, or the program would not have come so far.
-        graph.commits().complete(self.uncommitted().filter(|prepared| fits(prepared, &outputs)).cloned());
+        graph.commits().complete(self.outputs(graph).prepared());
+        let done = self.outputs(graph).done();
         let unclaimed = self.restore_receivers(graph, log)?;
         let later = self.left.batches.iter().map(|batch| batch.time).filter(|batch| *batch > time);
         graph.gaps().set(self.gaps(graph, now));
@@ -135,7 +133,7 @@ impl Earlier {
             zero,
             time,
             repeated: later.collect(),
-            done: self.left.done.iter().copied().filter(|done| done.time > time).collect(),
+            done,
             unclaimed,
             accumulators: self
                 .manifest
@@ -193,8 +191,8 @@ impl Earlier {
             return Ok(());
         }
         Err(Error::Recovery(format!(
-            "the checkpoint does not fit the program: {}. Give the operators and outputs back, by name and type, or accept the loss by listing \
-             them, with commas between, in checkpoint.drop_state",
+            "the checkpoint does not fit the program: {}. Give the operators and outputs back, by name and type, or accept the \
+             loss, or the repetition, by listing them, with commas between, in checkpoint.drop_state",
             mistakes.join("; ")
         )))
     }
@@ -226,30 +224,13 @@ impl Earlier {
         for name in inputs.chain(receivers).filter(|name| kept(&name.as_str()) && !names.contains(*name)) {
             misfits.push(format!("the input {name:?} is not in the program"));
         }
-        misfits.extend(
-            self.misfitting_sinks(graph).filter(|(name, _)| kept(&name.as_str())).map(|(_, told)| told),
-        );
+        let outputs = self.outputs(graph).misfits().into_iter();
+        misfits.extend(outputs.filter(|(name, _)| kept(&name.as_str())).map(|(_, told)| told));
         misfits
     }
 
-    /// What the sinks have prepared and not committed.
-    fn uncommitted(&self) -> impl Iterator<Item = &PreparedRecord> {
-        let (time, left) = (self.manifest.time, &self.left);
-        left.prepared
-            .values()
-            .filter(move |prepared| prepared.time > time && !left.done.contains(&prepared.key()))
-    }
-
-    /// What was prepared by a sink that is not in the program any more, each with the name to give it up by.
-    fn misfitting_sinks(&self, graph: &Graph) -> impl Iterator<Item = (String, String)> {
-        let outputs = graph.outputs();
-        self.uncommitted().filter(move |prepared| !fits(prepared, &outputs)).map(|prepared| {
-            let PreparedRecord { time, sink, .. } = prepared;
-            let name = prepared.shown();
-            let told =
-                format!("{name:?} has prepared batch {time} for {sink} and not committed it, and is another");
-            (name, told)
-        })
+    fn outputs(&self, graph: &Graph) -> EarlierOutputs<'_> {
+        EarlierOutputs::new(graph, &self.left, self.manifest.time)
     }
 
     fn restore_operators(&mut self, graph: &Graph) -> Result<()> {
@@ -302,12 +283,6 @@ impl Earlier {
         }
         Ok(unclaimed)
     }
-}
-
-/// Whether the program has the output that prepared the batch, with the sink that it had.
-fn fits(prepared: &PreparedRecord, outputs: &[Arc<Output>]) -> bool {
-    let sink = outputs.get(prepared.output as usize).and_then(|output| output.sink);
-    sink == Some(prepared.sink.as_str())
 }
 
 /// The names of all inputs and receivers.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crate::recovery::{BatchLog, DoneRecord, PreparedRecord};
+use crate::recovery::{BatchLog, DoneRecord, Prepared, PreparedRecord};
 use crate::{Error, Result, Time};
 
 /// Which batches the outputs with a sink have prepared: those of this run go into the log, those of an earlier one that
@@ -11,6 +11,8 @@ pub(crate) struct Commits {
     /// Set when the context starts, if it has a checkpoint directory. The graph outlives the context, and must not hold
     /// the directory longer than this does.
     log: OnceLock<Weak<BatchLog>>,
+    /// What the outputs are called in the log, by their places.
+    names: OnceLock<Arc<[String]>>,
     earlier: Mutex<BTreeMap<(Time, usize), Vec<u8>>>,
 }
 
@@ -19,9 +21,14 @@ impl Commits {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on, what is prepared is written down.
-    pub(crate) fn turn_on(&self, log: &Arc<BatchLog>) {
+    /// From now on, what is prepared is written down, under the outputs' `names`.
+    pub(crate) fn turn_on(&self, log: &Arc<BatchLog>, names: &Arc<[String]>) {
+        let _ = self.names.set(Arc::clone(names));
         let _ = self.log.set(Arc::downgrade(log));
+    }
+
+    fn name(&self, output: usize) -> String {
+        self.names.get().and_then(|names| names.get(output)).cloned().unwrap_or_default()
     }
 
     /// The log, if there is one.
@@ -35,10 +42,9 @@ impl Commits {
         self.log.get().is_some()
     }
 
-    /// Has what an earlier run prepared committed, and not made again.
-    pub(crate) fn complete(&self, prepared: impl IntoIterator<Item = PreparedRecord>) {
-        let staged = |PreparedRecord { time, output, staged, .. }| ((time, output as usize), staged);
-        self.earlier().extend(prepared.into_iter().map(staged));
+    /// Has what an earlier run prepared, by batch and place of the output, committed, and not made again.
+    pub(crate) fn complete(&self, prepared: impl IntoIterator<Item = ((Time, usize), Vec<u8>)>) {
+        self.earlier().extend(prepared);
     }
 
     /// What an earlier run has prepared of the batch.
@@ -54,10 +60,17 @@ impl Commits {
     /// Writes that a batch is prepared; returns when that is durable, and the commit may begin.
     ///
     /// # Errors
-    /// When it cannot be written, or `record` not be made. It may be durable all the same.
-    pub(super) fn prepared(&self, record: impl FnOnce() -> Result<PreparedRecord>) -> Result<()> {
+    /// When it cannot be written, or `prepared` not be made. It may be durable all the same.
+    pub(super) fn prepared(
+        &self,
+        time: Time,
+        output: usize,
+        prepared: impl FnOnce() -> Result<Prepared>,
+    ) -> Result<()> {
         match self.log()? {
-            Some(log) => log.prepared(&record()?),
+            Some(log) => {
+                log.prepared(&PreparedRecord { time, output: self.name(output), prepared: prepared()? })
+            }
             None => Ok(()),
         }
     }
@@ -68,7 +81,7 @@ impl Commits {
     /// When it cannot be written. It may be durable all the same.
     pub(super) fn give_up(&self, time: Time, output: usize) -> Result<()> {
         match self.log()? {
-            Some(log) => log.wait(log.done(DoneRecord { time, output: output as u32 })?),
+            Some(log) => log.wait(log.done(&DoneRecord { time, output: self.name(output) })?),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use super::{Commits, PartitionRecords, Sink};
 use crate::config::OnBatchFailure;
 use crate::job::{Job, Stage, Task, catch};
 use crate::rdd::Rdd;
-use crate::recovery::{PreparedRecord, decode, encoded};
+use crate::recovery::{Prepared, decode, encoded};
 use crate::{BoxError, Error, Result, Time};
 
 /// One batch on its way into a sink, over all attempts: what was prepared once is not prepared again.
@@ -70,7 +70,7 @@ impl<T, S: Sink<T>> Delivery<T, S> {
         let prepared = staged.insert(prepared);
         if !*is_recorded {
             // Should this fail, the record may yet be durable, and then the next run commits: nothing is aborted.
-            commits.prepared(|| self.record(prepared))?;
+            commits.prepared(self.time, self.output, || recorded::<T, S>(prepared))?;
             *is_recorded = true;
         }
         let outcome = self.guarded("commit", || self.sink.commit(self.time, prepared));
@@ -83,11 +83,6 @@ impl<T, S: Sink<T>> Delivery<T, S> {
             *staged = None;
         }
         outcome
-    }
-
-    fn record(&self, staged: &[S::Staged]) -> Result<PreparedRecord> {
-        let (sink, staged) = (type_name::<S>().to_owned(), encoded(staged)?);
-        Ok(PreparedRecord { time: self.time, output: self.output as u32, sink, staged })
     }
 
     /// Prepares all partitions, or none.
@@ -166,6 +161,11 @@ impl<T, S: Sink<T>> Delivery<T, S> {
     fn shown(&self, phase: &str) -> String {
         format!("batch {}, {}, {phase}", self.time, type_name::<S>())
     }
+}
+
+/// What a later run has to know of what was prepared.
+fn recorded<T, S: Sink<T>>(staged: &[S::Staged]) -> Result<Prepared> {
+    Ok(Prepared { sink: type_name::<S>().to_owned(), staged: encoded(staged)? })
 }
 
 fn says_disk_full(error: &BoxError) -> bool {

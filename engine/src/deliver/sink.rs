@@ -91,6 +91,12 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// What the sink makes of a batch that is committed twice. It is shown in the description of the output operation.
     fn guarantee(&self) -> Guarantee;
 
+    /// Where batches go, if that tells this sink from others: a path, the name of a table. By it the output is known when a program goes
+    /// on after a crash; without it by its type and the stream.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// An attempt at `batch` begins, which may not be the first: what is prepared for it and not committed is of no use
     /// any more. A sink whose `prepare` overwrites by name has nothing to do here, as long as a batch has the same
     /// number of partitions in every run.

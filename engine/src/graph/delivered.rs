@@ -32,6 +32,7 @@ impl<R: Rdd> DStream<R> {
         let location = Location::caller();
         let comma = if to.is_empty() { "" } else { ", " };
         let (guarantee, file, line) = (sink.guarantee(), location.file(), location.line());
+        let place = sink.place();
         let description = format!("{name}({to}{comma}{guarantee}) at {file}:{line}");
         let (node, sink, origin) = (Arc::clone(&self.node), Arc::new(sink), Arc::clone(&self.graph.origin));
         let parent = Arc::clone(&self.node) as Arc<dyn AnyNode>;
@@ -57,6 +58,7 @@ impl<R: Rdd> DStream<R> {
                 description: description.into(),
                 parent,
                 sink: Some(type_name::<S>()),
+                place,
                 generate,
             }
         });

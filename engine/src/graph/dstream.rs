@@ -47,7 +47,7 @@ impl<R: Rdd> DStream<R> {
     }
 
     /// Names the operator that this stream comes from. The name says, when a program is changed and started again, which
-    /// state is whose; two stateful operators of one name are a mistake that `start` reports.
+    /// state is whose, and which output has done which batch; two stateful operators of one name are a mistake that `start` reports.
     #[track_caller]
     pub fn named(&self, name: &str) -> Self {
         if !self.node.info().set_name(name) {
@@ -239,7 +239,15 @@ impl<R: Rdd> DStream<R> {
         let description = format!("{name} at {}:{}", location.file(), location.line()).into();
         let parent = Arc::clone(&self.node) as Arc<dyn AnyNode>;
         let generate = Box::new(generate);
-        self.graph.add_output(|id| Output { id, name, description, parent, sink: None, generate });
+        self.graph.add_output(|id| Output {
+            id,
+            name,
+            description,
+            parent,
+            sink: None,
+            place: None,
+            generate,
+        });
     }
 
     #[track_caller]

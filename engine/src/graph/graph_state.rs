@@ -11,7 +11,7 @@ use super::input::{AnyInput, TypedInput};
 use super::node::{AnyNode, Node, NodeInfo, Origin};
 use super::stateful::{self, OperatorInfo, Stateful};
 use super::windowed::Upkeep;
-use super::{DStream, InputStream, Output, OutputBody, StartInfo};
+use super::{DStream, InputStream, Output, OutputBody, StartInfo, output};
 use crate::batch::{BlockTracker, InputInfoTracker};
 use crate::deliver::Commits;
 use crate::job::{Executor, catch};
@@ -236,6 +236,11 @@ impl Graph {
 
     pub(crate) fn outputs(&self) -> Vec<Arc<Output>> {
         self.parts().outputs.clone()
+    }
+
+    /// What later runs know the outputs by, in their order.
+    pub(crate) fn output_names(&self) -> Arc<[String]> {
+        output::names(&self.parts().outputs)
     }
 
     /// Checks that the graph can run.

@@ -14,8 +14,9 @@ use crate::{Error, Result, Time};
 
 /// Fills chunks with received records, seals them into segments and hands those to the tracker: Spark's block generator.
 ///
-/// A segment is sealed when its chunk is full and when the block interval ends. Everything is bounded: when the ring is full
-/// or the tracker holds too much, nothing more is accepted until there is room again.
+/// A segment is sealed when its chunk is full and when the block interval ends. Everything is bounded: when the tracker holds too
+/// much, or the log is full, nothing more is accepted until there is room again. What was accepted is sealed in any case, so that
+/// batches and checkpoints, which make the room, never wait for it: of each receiver the log may get a segment more than it has room for.
 pub struct BlockBuilder<F> {
     building: Mutex<Building>,
     /// True while whoever has `building` stores into it, which may take long.
@@ -132,7 +133,7 @@ impl<F: BlockFormat> BlockBuilder<F> {
         self.replaced.load(Ordering::Relaxed)
     }
 
-    /// True while something can be stored without waiting for batches to be processed. A receiver that stores from its
+    /// True while something can be stored without waiting for batches to be processed, or for the log to be shortened. A receiver that stores from its
     /// [`poll`](super::Receiver::poll) asks first, so that it does not hold up its supervisor.
     pub fn has_room(&self) -> bool {
         !self.closed.load(Ordering::Acquire) && self.finds_room()
@@ -140,7 +141,8 @@ impl<F: BlockFormat> BlockBuilder<F> {
 
     /// Looks for room, and makes some where there is none.
     fn finds_room(&self) -> bool {
-        self.tracker.has_room() || self.tracker.make_room()
+        self.log.get().is_none_or(|log| log.has_room())
+            && (self.tracker.has_room() || self.tracker.make_room())
     }
 
     /// Accepts nothing more; what was accepted is sealed by the next [`tick`](Self::tick).

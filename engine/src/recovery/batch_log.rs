@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
+use super::records::{
+    BatchRecord, DoneRecord, LateBatchRecord, OutputKey, PlacedDoneRecord, PlacedPreparedRecord, Prepared,
+    PreparedRecord, SegmentHeader, kind,
+};
 use crate::block::{Content, FindSegments, LoggedContent, Mark, Segment, SegmentLog};
 use crate::codec::{decode, encoded};
 use crate::fs::Fs;
@@ -47,20 +50,21 @@ impl Index {
                 left.gaps.push((late.after, late.batch.time));
                 left.batches.push(late.batch);
             }
-            kind::DONE => {
-                left.done.insert(decode(payload)?);
-            }
-            kind::PREPARED => {
-                let prepared: PreparedRecord = decode(payload)?;
-                left.prepared.insert(prepared.key(), prepared);
-            }
-            other => {
-                return Err(Error::Recovery(format!(
-                    "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
-                )));
-            }
+            other => return left.take_in(id, other, payload),
         }
         Ok(())
+    }
+
+    /// For each stream the number of the first segment that is needed when batches up to and including `time` are not; `next` as in
+    /// [`BatchLog::release`].
+    fn firsts_behind(&self, time: Time, next: &BTreeMap<u32, u64>) -> BTreeMap<u32, u64> {
+        let mut firsts = next.clone();
+        let later = self.batches.iter().filter(|(batch, _)| batch.time > time);
+        for blocks in later.flat_map(|(batch, _)| &batch.blocks) {
+            let first = firsts.entry(blocks.stream).or_insert(blocks.from);
+            *first = (*first).min(blocks.from);
+        }
+        firsts
     }
 }
 
@@ -87,9 +91,40 @@ pub(crate) struct Left {
     pub(crate) batches: Vec<BatchRecord>,
     /// The batches before and behind each gap.
     pub(crate) gaps: Vec<(Time, Time)>,
-    pub(crate) done: BTreeSet<DoneRecord>,
+    /// The outputs that have done a batch.
+    pub(crate) done: BTreeSet<(Time, OutputKey)>,
     /// Also those that were committed later, and are done.
-    pub(crate) prepared: BTreeMap<DoneRecord, PreparedRecord>,
+    pub(crate) prepared: BTreeMap<(Time, OutputKey), Prepared>,
+}
+
+impl Left {
+    /// Takes in a record about an output.
+    fn take_in(&mut self, id: RecordId, of: u8, payload: &mut &[u8]) -> Result<()> {
+        match of {
+            kind::DONE => {
+                let DoneRecord { time, output } = decode(payload)?;
+                self.done.insert((time, OutputKey::Name(output)));
+            }
+            kind::PREPARED => {
+                let PreparedRecord { time, output, prepared } = decode(payload)?;
+                self.prepared.insert((time, OutputKey::Name(output)), prepared);
+            }
+            kind::PLACED_DONE => {
+                let PlacedDoneRecord { time, output } = decode(payload)?;
+                self.done.insert((time, OutputKey::Place(output)));
+            }
+            kind::PLACED_PREPARED => {
+                let PlacedPreparedRecord { time, output, prepared } = decode(payload)?;
+                self.prepared.insert((time, OutputKey::Place(output)), prepared);
+            }
+            other => {
+                return Err(Error::Recovery(format!(
+                    "{id} of the log is of kind {other}, which this version does not know: it was written by a newer one"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl BatchLog {
@@ -131,8 +166,8 @@ impl BatchLog {
     }
 
     /// Writes that an output operation has done a batch; the ticket, with which hardly anybody waits.
-    pub(crate) fn done(&self, done: DoneRecord) -> Result<RecordId> {
-        self.log.append_now(kind::DONE, encoded(&done)?)
+    pub(crate) fn done(&self, done: &DoneRecord) -> Result<RecordId> {
+        self.log.append_now(kind::DONE, encoded(done)?)
     }
 
     /// Writes that an output operation has prepared a batch; returns when that is durable.
@@ -153,11 +188,7 @@ impl BatchLog {
             index.batches.pop_front();
         }
         let mut needed = index.batches.front().map(|(_, id)| *id);
-        let mut firsts = next.clone();
-        for blocks in index.batches.iter().flat_map(|(batch, _)| &batch.blocks) {
-            let first = firsts.entry(blocks.stream).or_insert(blocks.from);
-            *first = (*first).min(blocks.from);
-        }
+        let firsts = index.firsts_behind(time, next);
         for (stream, received) in &mut index.streams {
             let first = firsts.get(stream).copied().unwrap_or(0);
             while let Some(old) = received.segments.pop_front_if(|segment| segment.header.number < first) {
@@ -173,6 +204,27 @@ impl BatchLog {
         if let Some(needed) = needed {
             self.log.release(needed);
         }
+    }
+
+    /// Whether the log is more than half full, and a [release](Self::release) with these arguments would make a quarter of it free.
+    pub(crate) fn is_worth_releasing(&self, time: Time, next: impl FnOnce() -> BTreeMap<u32, u64>) -> bool {
+        if !self.log.is_half_full() {
+            return false;
+        }
+        let next = next();
+        let index = self.index();
+        let firsts = index.firsts_behind(time, &next);
+        let old = index.streams.iter().flat_map(|(stream, received)| {
+            let first = firsts.get(stream).copied().unwrap_or(0);
+            received.segments.iter().take_while(move |segment| segment.header.number < first)
+        });
+        old.map(|segment| segment.len as u64).sum::<u64>() >= self.log.max_bytes() / 4
+    }
+
+    /// The bytes of the log, with those that are about to be written, and whether receivers wait for it to be shortened.
+    pub(crate) fn fill(&self) -> (u64, bool) {
+        let status = self.log.status();
+        (status.bytes + status.queued_bytes, status.is_full)
     }
 
     /// The number behind the last segment of a stream that is in the log, if there is any.
@@ -260,14 +312,18 @@ impl SegmentLog for StreamLog {
         payload.push(content);
         let in_log = InLog { id: self.log.log.next(), header, len: segment.len() };
         self.log.index().streams.entry(self.stream).or_default().segments.push_back(in_log);
-        // The log may have to wait for a checkpoint to be shortened, which needs the index.
-        let id = self.log.log.append(kind::SEGMENT, payload)?;
+        // It never waits: who seals may be the one who makes batches, on which all room depends. The receiver has asked for room before.
+        let id = self.log.log.append_now(kind::SEGMENT, payload)?;
         let mut index = self.log.index();
         let last = index.streams.get_mut(&self.stream).and_then(|received| received.segments.back_mut());
         if let Some(segment) = last {
             segment.id = id;
         }
         Ok(id.0)
+    }
+
+    fn has_room(&self) -> bool {
+        self.log.log.has_room()
     }
 
     fn wait(&self, ticket: u64) -> Result<()> {

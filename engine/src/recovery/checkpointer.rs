@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,6 +13,8 @@ pub(crate) struct Checkpointer {
     work: Mutex<Option<SyncSender<Snapshot>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     status: Arc<Mutex<CheckpointStatus>>,
+    /// Checkpoints that were handed over and are not written.
+    under_way: Arc<AtomicUsize>,
     /// Why there will be no more checkpoints, if another program has taken over.
     taken_over: Arc<Mutex<Option<Error>>>,
 }
@@ -36,6 +39,10 @@ pub struct CheckpointStatus {
     pub duration: Duration,
     /// Why the last attempt failed, if it did.
     pub last_error: Option<String>,
+    /// Bytes of the write-ahead log, which checkpoints shorten, with those that are about to be written.
+    pub log_bytes: u64,
+    /// The log was as full as `wal.max_bytes` allows, so that receivers have waited, and it has not been half full since.
+    pub is_log_full: bool,
 }
 
 /// Told, after every checkpoint that is durable, of the oldest one that is kept.
@@ -52,10 +59,13 @@ impl Checkpointer {
         let told = Arc::clone(&status);
         let taken_over = Arc::<Mutex<Option<Error>>>::default();
         let taken = Arc::clone(&taken_over);
+        let under_way = Arc::<AtomicUsize>::default();
+        let left = Arc::clone(&under_way);
         let mut generations = generations;
         let run = move || {
             while let Ok(snapshot) = inbox.recv() {
                 write(&mut generations, snapshot, &told, &on_written);
+                left.fetch_sub(1, Ordering::AcqRel);
                 lock(&taken).clone_from(&generations.taken_over().cloned());
             }
         };
@@ -65,6 +75,7 @@ impl Checkpointer {
             work: Mutex::new(Some(work)),
             thread: Mutex::new(Some(thread)),
             status,
+            under_way,
             taken_over,
         })
     }
@@ -78,11 +89,18 @@ impl Checkpointer {
         lock(&self.status).clone()
     }
 
+    /// True while nothing is being written and the last attempt has not failed: one more checkpoint than by the clock does no harm.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0 && lock(&self.status).last_error.is_none()
+    }
+
     /// Hands a checkpoint over, unless two are under way.
     pub(crate) fn submit(&self, snapshot: Snapshot) {
         let work = lock(&self.work);
         let Some(work) = &*work else { return };
+        self.under_way.fetch_add(1, Ordering::AcqRel);
         if let Err(TrySendError::Full(_)) = work.try_send(snapshot) {
+            self.under_way.fetch_sub(1, Ordering::AcqRel);
             tracing::warn!("the checkpoint before is still being written: this one is left out");
             lock(&self.status).skipped += 1;
         }
@@ -118,18 +136,9 @@ fn write(
             let duration = begin.elapsed();
             tracing::debug!(%time, generation, bytes, units, ?duration, "checkpoint written");
             let mut status = lock(status);
-            let written = status.written + 1;
-            let CheckpointStatus { failed, skipped, .. } = *status;
-            *status = CheckpointStatus {
-                generation,
-                time: Some(time),
-                written,
-                failed,
-                skipped,
-                bytes,
-                duration,
-                last_error: None,
-            };
+            status.written += 1;
+            (status.generation, status.time) = (generation, Some(time));
+            (status.bytes, status.duration, status.last_error) = (bytes, duration, None);
             drop(status);
             if let Some(oldest) = generations.oldest() {
                 on_written(oldest);

@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::directory_store::DirectoryStore;
 use super::generations::Generations;
 use super::manifest::Manifest;
-use super::records::{BatchRecord, DoneRecord, LateBatchRecord, PreparedRecord, SegmentHeader, kind};
+use super::records::{
+    BatchRecord, DoneRecord, LateBatchRecord, OutputKey, PlacedDoneRecord, PlacedPreparedRecord, Prepared,
+    PreparedRecord, SegmentHeader, kind,
+};
 use super::store::CheckpointStore;
 use crate::codec::decode;
 use crate::fs::Fs;
@@ -134,6 +137,14 @@ fn words_of_batch(batch: &BatchRecord) -> String {
     format!("batch {}{}", batch.time, blocks.chain(claims).collect::<String>())
 }
 
+fn words_of_done(time: Time, output: &OutputKey) -> String {
+    format!("{output} of batch {time} is done")
+}
+
+fn words_of_prepared(time: Time, output: &OutputKey, Prepared { sink, staged }: &Prepared) -> String {
+    format!("{output} of batch {time} is prepared: {} bytes of {sink}", staged.len())
+}
+
 /// What a record says.
 fn words(of: u8, mut payload: &[u8]) -> String {
     let bytes = &mut payload;
@@ -148,11 +159,13 @@ fn words(of: u8, mut payload: &[u8]) -> String {
         kind::LATE_BATCH => decode::<LateBatchRecord>(bytes)
             .map(|late| format!("{}, the next after {}", words_of_batch(&late.batch), late.after)),
         kind::DONE => decode::<DoneRecord>(bytes)
-            .map(|done| format!("output {} of batch {} is done", done.output, done.time)),
-        kind::PREPARED => decode::<PreparedRecord>(bytes).map(|prepared| {
-            let PreparedRecord { time, output, sink, staged } = prepared;
-            format!("output {output} of batch {time} is prepared: {} bytes of {sink}", staged.len())
-        }),
+            .map(|DoneRecord { time, output }| words_of_done(time, &OutputKey::Name(output))),
+        kind::PREPARED => decode::<PreparedRecord>(bytes)
+            .map(|record| words_of_prepared(record.time, &OutputKey::Name(record.output), &record.prepared)),
+        kind::PLACED_DONE => decode::<PlacedDoneRecord>(bytes)
+            .map(|PlacedDoneRecord { time, output }| words_of_done(time, &OutputKey::Place(output))),
+        kind::PLACED_PREPARED => decode::<PlacedPreparedRecord>(bytes)
+            .map(|record| words_of_prepared(record.time, &OutputKey::Place(record.output), &record.prepared)),
         other => Ok(format!("a record of the unknown kind {other}")),
     };
     said.unwrap_or_else(|error| format!("what cannot be read: {error}"))

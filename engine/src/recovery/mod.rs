@@ -34,6 +34,6 @@ pub(crate) use directory_store::DirectoryStore;
 pub(crate) use generations::{Generations, Snapshot};
 pub(crate) use manifest::{AccumulatorEntry, InputEntry, Manifest, OperatorEntry, ReceiverEntry};
 pub(crate) use persist::{Captured, Persist, Saved, Unit};
-pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord, PreparedRecord};
+pub(crate) use records::{BatchRecord, Blocks, Claim, DoneRecord, OutputKey, Prepared, PreparedRecord};
 pub use store::{CheckpointStore, CheckpointWriter};
-pub(crate) use type_name::type_name;
+pub(crate) use type_name::{type_name, without_modules};

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
@@ -39,34 +41,63 @@ pub(crate) struct LateBatchRecord {
     pub(crate) batch: BatchRecord,
 }
 
+/// Which output operation a record means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OutputKey {
+    /// By its place among the outputs of the program: so earlier versions wrote it.
+    Place(u32),
+    /// By its name, which is its own wherever it stands in the program.
+    Name(String),
+}
+
+impl fmt::Display for OutputKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutputKey::Place(place) => write!(f, "output {place}"),
+            OutputKey::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// An output operation has done a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DoneRecord {
     pub(crate) time: Time,
-    pub(crate) output: u32,
+    /// The output's name.
+    pub(crate) output: String,
 }
 
 /// The sink of an output operation has prepared a batch. It is durable before the commit begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PreparedRecord {
     pub(crate) time: Time,
-    pub(crate) output: u32,
+    /// The output's name.
+    pub(crate) output: String,
+    pub(crate) prepared: Prepared,
+}
+
+/// What a sink has prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Prepared {
     /// The sink's type.
     pub(crate) sink: String,
     /// What the commit has to know, in the sink's own words.
     pub(crate) staged: Vec<u8>,
 }
 
-impl PreparedRecord {
-    /// What the output is called where a program that has changed must say what becomes of it.
-    pub(crate) fn shown(&self) -> String {
-        format!("output {}", self.output)
-    }
+/// A [`DoneRecord`] of an earlier version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlacedDoneRecord {
+    pub(crate) time: Time,
+    pub(crate) output: u32,
+}
 
-    /// The batch and the output.
-    pub(crate) fn key(&self) -> DoneRecord {
-        DoneRecord { time: self.time, output: self.output }
-    }
+/// A [`PreparedRecord`] of an earlier version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlacedPreparedRecord {
+    pub(crate) time: Time,
+    pub(crate) output: u32,
+    pub(crate) prepared: Prepared,
 }
 
 /// What stands before the bytes of a received segment.
@@ -90,10 +121,14 @@ pub(crate) mod kind {
     pub(crate) const SEGMENT: u8 = 1;
     /// A [`BatchRecord`](super::BatchRecord).
     pub(crate) const BATCH: u8 = 2;
-    /// A [`DoneRecord`](super::DoneRecord).
-    pub(crate) const DONE: u8 = 3;
-    /// A [`PreparedRecord`](super::PreparedRecord).
-    pub(crate) const PREPARED: u8 = 4;
+    /// A [`PlacedDoneRecord`](super::PlacedDoneRecord): read, and not written any more.
+    pub(crate) const PLACED_DONE: u8 = 3;
+    /// A [`PlacedPreparedRecord`](super::PlacedPreparedRecord): read, and not written any more.
+    pub(crate) const PLACED_PREPARED: u8 = 4;
     /// A [`LateBatchRecord`](super::LateBatchRecord).
     pub(crate) const LATE_BATCH: u8 = 5;
+    /// A [`DoneRecord`](super::DoneRecord).
+    pub(crate) const DONE: u8 = 6;
+    /// A [`PreparedRecord`](super::PreparedRecord).
+    pub(crate) const PREPARED: u8 = 7;
 }

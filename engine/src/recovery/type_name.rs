@@ -3,7 +3,8 @@ pub(crate) fn type_name<T: ?Sized>() -> String {
     without_modules(std::any::type_name::<T>())
 }
 
-fn without_modules(name: &str) -> String {
+/// The same of a name that is known.
+pub(crate) fn without_modules(name: &str) -> String {
     let mut short = String::new();
     let mut word = 0;
     for c in name.chars() {

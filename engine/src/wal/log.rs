@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::opening::{Opened, open};
 use super::options::LogOptions;
 use super::payload::{Payload, Stored};
-use super::queue::{Shared, State};
+use super::queue::{Limits, Shared, State};
 use super::recovery::{self, Recovery};
 use super::segment_file::Pending;
 use super::{RecordId, thread};
@@ -64,6 +64,8 @@ pub struct Status {
     pub commits: u64,
     /// How long the last one took, from the first write to the end of the sync, with all waiting for space.
     pub last_commit: Duration,
+    /// The files were full, and have not been half full since.
+    pub is_full: bool,
     /// Why nothing is acknowledged at the moment, or any more.
     pub stalled: Option<Error>,
     /// Why segments that were released are still there.
@@ -90,8 +92,12 @@ impl Log {
             index.lock().unwrap_or_else(PoisonError::into_inner).bytes(),
             again,
         );
-        let limits =
-            [options.queue_bytes as u64, options.max_bytes, thread::group_bytes(options.segment_bytes)];
+        let limits = Limits {
+            queue_bytes: options.queue_bytes as u64,
+            max_bytes: options.max_bytes,
+            spare_bytes: options.segment_bytes,
+            group_bytes: thread::group_bytes(options.segment_bytes),
+        };
         let shared = Arc::new(Shared::new(state, index, limits));
         let same = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("wal".to_owned());
@@ -120,12 +126,30 @@ impl Log {
         self.add(kind, payload.into(), false)
     }
 
-    /// Appends a small record that must not wait for room, because room depends on it: it goes over the limits.
+    /// Appends a record that must not wait for room: room depends on it, or it was received when there [was](Self::has_room) some. It
+    /// may go past the limits.
     ///
     /// # Errors
-    /// When the log is closed or over.
+    /// When the log is closed or over, and when the record is larger than the log may be.
     pub fn append_now(&self, kind: u8, payload: impl Into<Payload>) -> Result<RecordId> {
         self.add(kind, payload.into(), true)
+    }
+
+    /// Whether what is appended by [`append_now`](Self::append_now) should go on coming: the queue has less than `queue_bytes`, and the
+    /// files leave a segment's bytes free of `max_bytes`. It is also true when the log is over, so that who appends is told.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
+
+    /// What the files may take together.
+    pub fn max_bytes(&self) -> u64 {
+        self.shared.limits.max_bytes
+    }
+
+    /// Whether the files take more than half of what they may, so that it is time for a [`release`](Self::release).
+    pub fn is_half_full(&self) -> bool {
+        let state = self.shared.state();
+        state.logged + state.queued > self.shared.limits.max_bytes / 2
     }
 
     fn add(&self, kind: u8, payload: Payload, now: bool) -> Result<RecordId> {
@@ -138,7 +162,7 @@ impl Log {
                 "write-ahead log: a record of {bytes} bytes can never be stored, with {most} at most; raise its max_bytes"
             )));
         }
-        let Shared { queue_bytes, max_bytes, .. } = *self.shared;
+        let Limits { queue_bytes, max_bytes, .. } = self.shared.limits;
         let full = |state: &mut State| {
             let queue = state.queued > 0 && state.queued + bytes > queue_bytes;
             !now && state.open().is_ok() && (queue || state.logged + state.queued + bytes > max_bytes)
@@ -149,6 +173,7 @@ impl Log {
         pending.number = state.next;
         state.next += 1;
         state.queued += bytes;
+        self.shared.look_for_room(&mut state);
         let id = RecordId(pending.number);
         state.queue.push_back(pending);
         let wakes = state.wakes();
@@ -169,7 +194,7 @@ impl Log {
             if let Some(error) = &state.ended {
                 return Err(error.clone());
             }
-            state = if let Some(turn) = state.lead(self.shared.group_bytes) {
+            state = if let Some(turn) = state.lead(self.shared.limits.group_bytes) {
                 drop(state);
                 thread::lead(&self.shared, turn);
                 self.shared.state()
@@ -245,6 +270,7 @@ impl Log {
             lag_records: state.next - state.durable,
             commits: state.commits,
             last_commit: state.last_commit,
+            is_full: state.is_full,
             stalled: state.ended.clone().or_else(|| state.stalled.clone()),
             release_failed: state.release_failed.clone(),
         }

@@ -19,7 +19,8 @@ pub enum OnCorruption {
 pub struct LogOptions {
     /// A new segment begins when the last one has this many bytes.
     pub segment_bytes: u64,
-    /// The files of the log stay below this many bytes: appending waits for a release. At least four segments.
+    /// The files of the log stay below this many bytes: appending waits for a release, or goes past it by what must not wait. At least
+    /// four segments.
     pub max_bytes: u64,
     /// Bytes that were appended and are not durable yet stay below this: appending waits for the disk.
     pub queue_bytes: usize,

@@ -1,6 +1,7 @@
 //! What the threads that append, the threads that wait and the log's own thread share. The protocol is in `README.md`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,8 +24,18 @@ pub(super) struct Shared {
     pub(super) done: Condvar,
     /// Where the records are. Taken after `state`, or alone.
     pub(super) index: Arc<Mutex<Index>>,
+    pub(super) limits: Limits,
+    /// What [`State::has_room`] gave last, for those who look very often.
+    has_room: AtomicBool,
+}
+
+/// What a log may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
     pub(super) queue_bytes: u64,
     pub(super) max_bytes: u64,
+    /// What is left free of `max_bytes`, for what goes past the limits.
+    pub(super) spare_bytes: u64,
     /// Bytes of a group at most, unless a single record has more.
     pub(super) group_bytes: u64,
 }
@@ -55,6 +66,8 @@ pub(super) struct State {
     pub(super) release: u64,
     /// Below this number the writer was asked to delete.
     pub(super) released: u64,
+    /// It was told that the files are full, and not yet that they are no more.
+    pub(super) is_full: bool,
     pub(super) callbacks: BTreeMap<u64, Vec<Callback>>,
     pub(super) closing: bool,
     /// Why nothing is acknowledged any more.
@@ -69,13 +82,20 @@ pub(super) struct State {
 
 impl Shared {
     /// A log that takes its limits from the caller.
-    pub(super) fn new(
-        state: State,
-        index: Arc<Mutex<Index>>,
-        [queue_bytes, max_bytes, group_bytes]: [u64; 3],
-    ) -> Self {
+    pub(super) fn new(mut state: State, index: Arc<Mutex<Index>>, limits: Limits) -> Self {
         let (work, room, done) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Shared { state: Mutex::new(state), work, room, done, index, queue_bytes, max_bytes, group_bytes }
+        let has_room = AtomicBool::new(state.has_room(&limits));
+        Shared { state: Mutex::new(state), work, room, done, index, limits, has_room }
+    }
+
+    /// Whether there is room, as of the last change.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Acquire)
+    }
+
+    /// To be called whenever the bytes have changed, or the log has ended.
+    pub(super) fn look_for_room(&self, state: &mut State) {
+        self.has_room.store(state.has_room(&self.limits), Ordering::Release);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -95,6 +115,7 @@ impl Shared {
         }
         state.queue.clear();
         state.queued = 0;
+        self.look_for_room(&mut state);
         let callbacks = std::mem::take(&mut state.callbacks);
         drop(state);
         self.work.notify_one();
@@ -122,6 +143,7 @@ impl State {
             durable,
             release: 0,
             released: 0,
+            is_full: false,
             callbacks: BTreeMap::new(),
             closing: false,
             ended: None,
@@ -161,6 +183,25 @@ impl State {
             tracing::warn!(%error, "the write-ahead log waits");
         }
         self.stalled = Some(error);
+    }
+
+    /// Whether what is received may go on coming; tells once that the files are full, and once that they are at most half full again.
+    /// A log that is over holds nobody up: whoever appends gets the error.
+    fn has_room(&mut self, limits: &Limits) -> bool {
+        let Limits { queue_bytes, max_bytes, spare_bytes, .. } = *limits;
+        let bytes = self.logged + self.queued;
+        let is_full = bytes + spare_bytes > max_bytes;
+        if is_full && !self.is_full {
+            tracing::warn!(
+                bytes,
+                max_bytes,
+                "the write-ahead log is full: receivers wait until checkpoints let it be shortened; raise wal.max_bytes if that comes often"
+            );
+        } else if self.is_full && bytes <= max_bytes / 2 {
+            tracing::warn!(bytes, "the write-ahead log has room again");
+        }
+        self.is_full = is_full || (self.is_full && bytes > max_bytes / 2);
+        self.ended.is_some() || (!is_full && self.queued < queue_bytes)
     }
 
     /// The turn, for a thread that waits: only while there are records to write, and nothing that is left to the log's thread.

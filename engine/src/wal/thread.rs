@@ -41,7 +41,7 @@ fn next_turn(shared: &Shared) -> Option<Turn> {
         state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
     state.thread_waits = false;
-    if state.ended.is_some() { None } else { state.take_turn(shared.group_bytes) }
+    if state.ended.is_some() { None } else { state.take_turn(shared.limits.group_bytes) }
 }
 
 fn work(shared: &Shared, turn: Turn) -> Result<(), Error> {
@@ -95,6 +95,7 @@ fn release(shared: &Shared, writer: &mut Writer, before: u64) -> Result<(), Erro
     let result = writer.release(before);
     let mut state = shared.state();
     state.logged = shared.index().bytes();
+    shared.look_for_room(&mut state);
     state.release_failed = match result {
         Ok(()) => None,
         Err(Trouble::Stop(error)) => return Err(error),
@@ -149,6 +150,7 @@ fn acknowledge<'a>(
         // The end of the log may have set it to zero meanwhile.
         state.queued = state.queued.saturating_sub(group.iter().map(Pending::bytes).sum());
         state.logged = shared.index().bytes();
+        shared.look_for_room(&mut state);
         if state.stalled.take().is_some() {
             tracing::warn!("the write-ahead log goes on");
         }

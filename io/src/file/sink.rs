@@ -90,6 +90,10 @@ impl<T: 'static> Sink<T> for BatchFolders<T> {
         Guarantee::ExactlyOnce
     }
 
+    fn place(&self) -> Option<String> {
+        Some(self.prefix.clone())
+    }
+
     fn begin(&self, batch: Time) -> Result<(), BoxError> {
         Ok(OutputFolder::begin_on(Arc::clone(&self.fs), self.path(batch)).map(drop)?)
     }

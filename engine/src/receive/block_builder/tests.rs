@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::*;
-use crate::block::{Lines, Records, ring};
+use crate::block::{Content, Lines, Records, ring};
 use crate::config::{Config, Master};
 use crate::job::{Executor, Task};
 use crate::rdd::Flow;
@@ -158,6 +158,53 @@ fn who_waits_for_room_is_let_go_when_there_is_some_and_when_it_closes() {
     let stored = storing.join().unwrap();
     builder.tick(at(10));
     assert_eq!(first + pushed::<Records<u64>>(&tracker, 200).concat_len(), stored);
+}
+
+/// A log that keeps nothing and has room when it is told so.
+#[derive(Default)]
+struct Full {
+    has_room: AtomicBool,
+    appended: AtomicU64,
+}
+
+impl SegmentLog for Full {
+    fn append(&self, number: u64, _: &Segment, _: Content, _: Option<Mark>) -> Result<u64> {
+        self.appended.fetch_add(1, Ordering::SeqCst);
+        Ok(number)
+    }
+
+    fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::SeqCst)
+    }
+
+    fn wait(&self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_log_holds_up_who_stores_and_not_who_seals() {
+    let (builder, tracker) = bed::<Records<u64>>(Config::new());
+    let (builder, log) = (Arc::new(builder), Arc::new(Full::default()));
+    builder.begin(Some(Arc::clone(&log) as _), 0);
+    log.has_room.store(true, Ordering::SeqCst);
+    builder.store(&1).unwrap();
+    log.has_room.store(false, Ordering::SeqCst);
+    assert!(!builder.has_room() && matches!(builder.fill(8, |_| ()), Ok(None)));
+    builder.tick(at(10));
+    assert_eq!(log.appended.load(Ordering::SeqCst), 1);
+    let same = Arc::clone(&builder);
+    let storing = thread::spawn(move || (2..).take_while(|n| same.store_block([*n], at(10)).is_ok()).count());
+    builder.cut();
+    assert_eq!(pushed::<Records<u64>>(&tracker, 100), [(0, vec![1])], "a batch has what there is");
+    log.has_room.store(true, Ordering::SeqCst);
+    while log.appended.load(Ordering::SeqCst) < 10 {
+        thread::yield_now();
+    }
+    log.has_room.store(false, Ordering::SeqCst);
+    builder.close();
+    let stored = storing.join().unwrap();
+    assert_eq!(pushed::<Records<u64>>(&tracker, 200).concat_len(), stored);
 }
 
 /// The number of records of all blocks.

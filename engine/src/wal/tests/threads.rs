@@ -140,6 +140,51 @@ fn ten_times_the_limit_goes_through_a_log_that_is_released() {
 }
 
 #[test]
+fn what_must_not_wait_goes_past_a_full_log_that_says_so() {
+    let disk = SimFs::new();
+    let (log, _) = open(&disk, &LogOptions { max_bytes: 8000, ..options() });
+    assert!(log.has_room() && !log.is_half_full() && !log.status().is_full);
+    let add = || log.wait(log.append_now(1, vec![0; 500]).unwrap()).unwrap();
+    while log.has_room() {
+        add();
+    }
+    let full = log.status();
+    assert!(full.is_full && (6000..=8000).contains(&full.bytes), "a segment is left free: {full:?}");
+    (0..10).for_each(|_| add());
+    assert!(log.status().bytes > 8000, "{:?}", log.status());
+    assert!(!log.has_room() && log.is_half_full());
+    log.release(log.durable());
+    until(|| log.has_room());
+    assert!(!log.status().is_full && !log.is_half_full());
+    let (again, _) = open(&disk.crash(PowerCut::Kept), &LogOptions { max_bytes: 8000, ..options() });
+    assert!(again.has_room(), "{:?}", again.status());
+    log.close();
+    assert!(log.append_now(1, "closed").is_err());
+    assert!(log.has_room(), "who waits for room is to come and be told");
+}
+
+#[test]
+fn a_log_that_is_opened_full_has_no_room() {
+    let disk = SimFs::new();
+    let (log, _) = open(&disk, &options());
+    append(&log, 0..60);
+    log.close();
+    let (log, _) = open(&disk, &LogOptions { max_bytes: 8000, ..options() });
+    assert!(log.status().is_full && !log.has_room());
+}
+
+#[test]
+fn records_that_are_not_durable_leave_no_room_either() {
+    let (_, faulty) = faulty();
+    let log = open_faulty(&faulty, &LogOptions { queue_bytes: 1000, ..options() });
+    faulty.inject(Call::Write, 1..=u64::MAX, Fault::Error(Errno::NoSpace));
+    (0..3).for_each(|_| _ = log.append_now(1, vec![1; 400]).unwrap());
+    assert!(!log.has_room() && !log.status().is_full, "the disk is behind, and the files are not full");
+    faulty.heal();
+    until(|| log.has_room());
+}
+
+#[test]
 fn a_full_disk_stalls_and_resumes_by_itself() {
     let (disk, faulty) = faulty();
     let log = open_faulty(&faulty, &options());
