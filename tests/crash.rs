@@ -83,7 +83,7 @@ fn nothing_in_a_directory_is_lost_or_comes_twice() {
     }
     let (mut process, mut put_out) = (program.start(), PutOut::default());
     process.await_going_on();
-    put_out.await_lines(&program, &mut process, sent.len());
+    put_out.await_lines(&program, &mut process, &sent);
     process.stop();
     let found = check(&program, &sent);
     ledger.set("memory_max_kib", program.memory_kib());

@@ -9,12 +9,15 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::ledger::Ledger;
-use crate::process::{PATIENCE, Process, Program, eventually_by_steps};
+use crate::process::{MATCHING, PATIENCE, Process, Program, eventually_by_steps};
 
 /// What was found in the results.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// Lines that were sent and are not left out.
     pub(crate) sent: usize,
+    /// Lines that were sent and are left out.
+    pub(crate) left_out: usize,
     pub(crate) batches: usize,
     /// Lines that were sent and are in no batch.
     pub(crate) lost: usize,
@@ -34,6 +37,7 @@ impl Found {
     /// Adds what was found in the results of another run.
     pub(crate) fn add(&mut self, other: Found) {
         self.sent += other.sent;
+        self.left_out += other.left_out;
         self.batches += other.batches;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
@@ -46,6 +50,7 @@ impl Found {
     /// Puts it into a line of the ledger. The results are under `folder`.
     pub(crate) fn note(&self, mut ledger: Ledger, folder: &Path) {
         ledger.set("records", self.sent);
+        ledger.set("left_out", self.left_out);
         ledger.set("batches", self.batches);
         ledger.set("lost", self.lost);
         ledger.set("duplicated", self.duplicated);
@@ -93,9 +98,10 @@ pub(crate) struct PutOut {
 }
 
 impl PutOut {
-    /// Waits until so many lines are put out, or the process has ended. After many kills many batches are to be made, so it waits as
+    /// Waits until all lines are put out that were sent and are not left out, or the process has ended. After many kills many batches are to be made, so it waits as
     /// long as there are new ones; but lines that are there now are not missing in batches of [`PATIENCE`] later.
-    pub(crate) fn await_lines(&mut self, program: &Program, process: &mut Process, lines: usize) {
+    pub(crate) fn await_lines(&mut self, program: &Program, process: &mut Process, sent: &[String]) {
+        let lines = matching(sent).len();
         let output = program.output();
         let due = UNIX_EPOCH.elapsed().unwrap() + PATIENCE;
         eventually_by_steps("all lines are put out", || {
@@ -168,11 +174,18 @@ fn written(lines: &[String]) -> HashMap<String, u64> {
     counts
 }
 
+/// The lines that are not left out.
+fn matching(sent: &[String]) -> Vec<String> {
+    sent.iter().filter(|line| line.contains(MATCHING)).cloned().collect()
+}
+
 /// Compares all results with what was sent.
 pub(crate) fn check(program: &Program, sent: &[String]) -> Found {
     let output = &program.output();
     let lines = batches(output, "lines");
-    let mut found = check_lines(&lines, sent);
+    let matching = matching(sent);
+    let mut found = check_lines(&lines, &matching);
+    found.left_out = sent.len() - matching.len();
 
     let mut total: HashMap<String, u64> = HashMap::new();
     let (totals, windows) = (batches(output, "totals"), batches(output, "window"));

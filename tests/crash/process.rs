@@ -77,6 +77,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(60);
 const END_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Half of all lines contain this; the others are left out.
+pub(crate) const MATCHING: &str = "key-1";
+
 /// The program that counts lines, with its window.
 const COUNTS: &str = "reliable_counts";
 
@@ -151,7 +154,7 @@ impl Program {
         command.arg("--output").arg(self.folder.join("output")).args(["--master", "local[2]"]);
         command.args(["--interval", &millis(self.interval)]);
         if self.example == COUNTS {
-            command.args(["--window", &millis(self.window())]);
+            command.args(["--window", &millis(self.window()), "--matching", MATCHING]);
         }
         command.env("MILLSTREAM_CHECKPOINT_INTERVAL", millis(self.interval * 3));
         command.env("RUST_LOG", "warn,millstream_engine::context::resumption=info");

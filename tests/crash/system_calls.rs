@@ -163,7 +163,7 @@ impl Job {
         eventually("the program has begun", || self.program.has_begun());
         for _ in 0..BEGUN {
             self.drop_file();
-            self.put_out.await_lines(&self.program, &mut process, self.sent.len());
+            self.put_out.await_lines(&self.program, &mut process, &self.sent);
         }
         process.kill();
     }
@@ -191,9 +191,9 @@ impl Job {
         eventually("the program has begun", || process.has_ended() || self.program.has_begun());
         while self.sent.len() < files * LINES && !process.has_ended() {
             self.drop_file();
-            self.put_out.await_lines(&self.program, process, self.sent.len());
+            self.put_out.await_lines(&self.program, process, &self.sent);
         }
-        self.put_out.await_lines(&self.program, process, self.sent.len());
+        self.put_out.await_lines(&self.program, process, &self.sent);
         process.end()
     }
 
