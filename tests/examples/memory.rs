@@ -1,10 +1,11 @@
 //! A program stays within its memory, whatever comes in, and loses nothing of it.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::iter;
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, Program, saved};
@@ -76,9 +77,17 @@ fn send(sender: &mut TcpStream, sent: &mut Sent, to: usize) {
 
 /// The most memory that the process has had.
 fn peak(program: &Program) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    match peak_if_running(program) {
+        0 => panic!("the program has ended"),
+        bytes => bytes,
+    }
+}
+
+/// The same; 0 when it has ended.
+fn peak_if_running(program: &Program) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10)
 }
 
 /// Stops the program, which then computes what it has; the most memory it has had meanwhile.
@@ -86,11 +95,7 @@ fn finish(mut program: Program) -> usize {
     let (mut most, end) = (peak(&program), Instant::now() + PATIENCE * 4);
     program.ask_to_stop();
     while program.is_running() {
-        if let Ok(status) = fs::read_to_string(format!("/proc/{}/status", program.id()))
-            && status.contains("VmHWM")
-        {
-            most = most.max(peak(&program));
-        }
+        most = most.max(peak_if_running(&program));
         assert!(Instant::now() < end, "the program does not end");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -197,4 +202,85 @@ fn records_by_batch(stats: &str) -> Vec<u64> {
     let lines = stats.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     // The first line has the settings.
     lines.filter_map(|line| line["records"].as_u64()).collect()
+}
+
+/// A key is so long: too long to stand in the table itself.
+const KEY: usize = 100;
+
+/// So many that the work on one batch fits into the part of the memory that is left to it.
+const LINES_PER_SECOND: usize = 30_000;
+
+/// A program whose operator is sent ever new keys, by lines that `line` makes of them, ends with an error that names the operator, and
+/// has not taken more than it may.
+fn outgrows(example: &str, args: &[&str], operator: &str, line: fn(&str) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [&["listen://127.0.0.1:0"], args].concat();
+    let mut settings = settings("MEMORY_ONLY_SER", folder.path()).to_vec();
+    settings.push(("MILLSTREAM_RECEIVER_MAX_RATE", LINES_PER_SECOND.to_string()));
+    let mut program = Program::start_with(example, &args, "200ms", &settings);
+    let sender = feed(connect(&program), move |number| line(&key(number)));
+    let (mut most, end) = (0, Instant::now() + PATIENCE * 4);
+    while program.is_running() {
+        most = most.max(peak_if_running(&program));
+        assert!(Instant::now() < end, "the program is not ended by its memory");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    sender.join().unwrap();
+    let said = program.err.iter().collect::<Vec<_>>().join("\n");
+    assert!(said.contains(&format!("{operator} (examples/{example}.rs:")), "{said}");
+    assert!(said.contains("of memory.max") && said.contains("raise the limit"), "{said}");
+    assert_within(most);
+    assert!(most > MEMORY / 2, "{} MiB: it ends too early", most >> 20);
+}
+
+fn key(number: usize) -> String {
+    format!("{:0KEY$}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// Sends lines as fast as they are taken, until nobody takes them.
+fn feed(sender: TcpStream, line: impl Fn(usize) -> String + Send + 'static) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut sender = BufWriter::with_capacity(64 << 10, sender);
+        let _ = (0..).try_for_each(|number| writeln!(sender, "{}", line(number)));
+    })
+}
+
+#[test]
+fn a_state_of_lists_that_outgrows_the_memory_ends_the_program_within_it() {
+    outgrows("atm_fraud", &[], "map_with_state-1", |card| format!("{card},1,20.00,1772445903"));
+}
+
+#[test]
+fn a_state_of_texts_that_outgrows_the_memory_ends_the_program_within_it() {
+    outgrows("stateful_word_count", &[], "map_with_state-1", str::to_owned);
+}
+
+#[test]
+fn a_window_that_outgrows_the_memory_ends_the_program_within_it() {
+    let args = ["--window", "1h", "--slide", "400ms"];
+    outgrows("windowed_word_count", &args, "reduce_by_key_and_window_inv-1", str::to_owned);
+}
+
+/// So many words make a state of about a third of the memory.
+const THIRD: usize = MEMORY / 3 / (KEY + 16 + 48);
+
+/// How often each of them comes.
+const ROUNDS: usize = 4;
+
+/// The state is there, and then its words are sent again and again, as fast as they are taken: the process is full of what they need,
+/// and that is nothing that the state could be blamed for.
+#[test]
+fn a_state_of_a_third_of_the_memory_is_not_refused_however_much_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings("MEMORY_ONLY_SER", folder.path());
+    let args = ["listen://127.0.0.1:0", "--top", "1"];
+    let mut program = Program::start_with("stateful_word_count", &args, "200ms", &settings);
+    let mut sender = BufWriter::with_capacity(64 << 10, connect(&program));
+    for _ in 0..ROUNDS {
+        (0..THIRD).for_each(|number| writeln!(sender, "{}", key(number)).unwrap());
+    }
+    writeln!(sender, "{}", key(0)).unwrap();
+    sender.flush().unwrap();
+    program.wait_for(&[&format!("({},{})", key(0), ROUNDS + 1)]);
+    assert!(program.interrupt().success());
 }

@@ -122,7 +122,8 @@ fn state_that_memory_cannot_hold_is_refused_whole() {
     });
     let counts = test.collect(&sums.count());
     let error = test.run(4).unwrap_err().to_string();
-    assert!(error.contains("update_state_by_key would hold") && error.contains("memory.max"), "{error}");
+    assert!(error.contains("update_state_by_key-1 (tests/suite/storage.rs:"), "{error}");
+    assert!(error.contains("would hold") && error.contains("memory.max"), "{error}");
     assert!(error.contains("let them time out"), "{error}");
     let seen = counts.all();
     assert!(!seen.is_empty() && seen.len() < 4, "{} batches", seen.len());

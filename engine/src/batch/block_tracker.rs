@@ -8,7 +8,7 @@ use crate::Time;
 use crate::block::ring::Consumer;
 use crate::block::{FindSegments, Segment};
 use crate::job::{Executor, Job, Stage};
-use crate::storage::StorageLevel;
+use crate::storage::{Evict, StorageLevel};
 
 /// The map side of a shuffle that takes segments of a batch while the batch is open.
 pub(crate) trait EagerSide: Send + Sync {
@@ -43,6 +43,7 @@ pub struct BlockTracker {
     pub(super) spill_again: Mutex<Option<Instant>>,
     /// Those of the held bytes that no eager side has collected.
     uncollected_bytes: AtomicUsize,
+    uncollected_bytes_max: usize,
     is_eager: AtomicBool,
     /// A segment smaller than this does not wake a compute thread; it waits for a larger one or for the batch's end.
     eager_bytes_min: usize,
@@ -135,6 +136,10 @@ const EAGER_BYTES_MIN: usize = 32 << 10;
 /// How far an eager shuffle may fall behind its receiver: about what fits into the last-level cache.
 const UNCOLLECTED_BYTES_MAX: usize = 32 << 20;
 
+/// Nor by more than one part in so many of the memory: what a shuffle makes of its input may be several times as large, and is seen
+/// only when it has been made.
+const UNCOLLECTED_SHARE: usize = 16;
+
 impl BlockTracker {
     /// A tracker of the segments that come through `ring`.
     pub(crate) fn new(executor: Executor, batch_interval: Duration, ring: Consumer<Segment>) -> Arc<Self> {
@@ -142,7 +147,10 @@ impl BlockTracker {
         let held_bytes_min = HELD_SEGMENTS_MIN * executor.config().segment_bytes;
         let level = executor.config().receiver_level;
         let eager_bytes_min = EAGER_BYTES_MIN.min(executor.config().segment_bytes / 2);
-        Arc::new(BlockTracker {
+        let memory = executor.memory().clone();
+        let uncollected_bytes_max =
+            UNCOLLECTED_BYTES_MAX.min(memory.max() / UNCOLLECTED_SHARE).max(held_bytes_min);
+        let tracker = Arc::new(BlockTracker {
             executor,
             batch_interval,
             state: Mutex::new(State {
@@ -161,9 +169,12 @@ impl BlockTracker {
             level: Mutex::new(level),
             spill_again: Mutex::default(),
             uncollected_bytes: AtomicUsize::new(0),
+            uncollected_bytes_max,
             is_eager: AtomicBool::new(false),
             eager_bytes_min,
-        })
+        });
+        memory.add_spiller(Arc::downgrade(&tracker) as Weak<dyn Evict>);
+        tracker
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -188,7 +199,7 @@ impl BlockTracker {
     /// not far behind. A few segments may always come, so that nothing stands still for want of memory that others have.
     pub fn has_room(&self) -> bool {
         let is_behind = self.is_eager.load(Ordering::Acquire)
-            && self.uncollected_bytes.load(Ordering::Acquire) >= UNCOLLECTED_BYTES_MAX;
+            && self.uncollected_bytes.load(Ordering::Acquire) >= self.uncollected_bytes_max;
         let held = self.held_bytes.load(Ordering::Acquire);
         held < self.max_held_bytes
             && (!is_behind || self.level().uses_disk())

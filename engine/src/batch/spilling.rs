@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::block_tracker::{BatchBlocks, BlockTracker};
 use crate::Result;
 use crate::block::Segment;
-use crate::storage::StorageLevel;
+use crate::storage::{Evict, StorageLevel};
 
 /// About how much is spilled in one go, into one file.
 const SPILLED_AT_ONCE: usize = 4 << 20;
@@ -31,12 +31,11 @@ impl BlockTracker {
         if self.has_room() {
             return true;
         }
-        if self.level().uses_disk() && self.disk_is_ready() {
+        if self.level().uses_disk() {
             self.take_ring();
-            match self.spill_some() {
-                Ok(()) => drop(memory.look()),
-                Err(error) => self.disk_refused(&error),
-            }
+        }
+        if self.evict() {
+            memory.look();
         }
         self.has_room()
     }
@@ -51,19 +50,20 @@ impl BlockTracker {
         *self.spill_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + DISK_REST);
     }
 
-    /// Spills the segments that will be wanted last.
-    fn spill_some(&self) -> Result<()> {
+    /// Spills the segments that will be wanted last; false when there are none.
+    fn spill_some(&self) -> Result<bool> {
         let chosen = self.wanted_last();
         if chosen.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        let mut file = self.executor().spill().file(self.level().copies())?;
+        let (mut file, mut is_gained) = (self.executor().spill().file(self.level().copies())?, false);
         for (batch, segment) in chosen {
             if segment.spill(&mut file)? {
                 self.release(batch.spilled(segment.len()));
+                is_gained = true;
             }
         }
-        Ok(())
+        Ok(is_gained)
     }
 
     /// Some segments in memory, those first that are wanted last: those that eager shuffles have collected, which only a task that is
@@ -79,6 +79,18 @@ impl BlockTracker {
             fits
         };
         collected.chain(others).take_while(is_within).collect()
+    }
+}
+
+/// For those who need room and have no receiver: a state that grows.
+impl Evict for BlockTracker {
+    fn evict(&self) -> bool {
+        self.level().uses_disk()
+            && self.disk_is_ready()
+            && self.spill_some().unwrap_or_else(|error| {
+                self.disk_refused(&error);
+                false
+            })
     }
 }
 

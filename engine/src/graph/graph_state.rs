@@ -274,6 +274,7 @@ impl Graph {
             let consumers = count_consumers(&parts.outputs);
             parts.reached = consumers.keys().copied().collect();
             parts.upkeeps.retain(|upkeep| consumers.contains_key(&upkeep.node));
+            stateful::label(&parts.stateful);
             (parts.nodes.clone(), consumers)
         };
         let _ = self.origin.zero.set(zero);

@@ -37,6 +37,14 @@ pub(super) fn twice_named(operators: &[Stateful]) -> Option<String> {
     ids.find(|id| !seen.insert(id.clone()))
 }
 
+/// Has each operator's refusals say which it is.
+pub(super) fn label(operators: &[Stateful]) {
+    for (operator, info) in operators.iter().zip(infos(operators)) {
+        let location = operator.node.info().location;
+        operator.tables.set_label(format!("{} ({}:{})", info.id, location.file(), location.line()));
+    }
+}
+
 pub(super) fn infos(operators: &[Stateful]) -> Vec<OperatorInfo> {
     let mut counts = BTreeMap::new();
     let mut info = |operator: &Stateful| {

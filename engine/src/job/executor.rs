@@ -209,7 +209,10 @@ impl Executor {
             }
             match run_once(job, partition, attempt, f) {
                 Ok(value) => return Ok(value),
-                Err(why) => reason = why,
+                Err(Failure { reason, is_refused: true }) => {
+                    return Err(Error::Batch { time: job.time(), reason });
+                }
+                Err(failure) => reason = failure.reason,
             }
             tracing::warn!(batch = %job.time(), job = job.name(), stage, partition, attempt, %reason, "task failed");
         }
@@ -228,13 +231,21 @@ impl std::fmt::Debug for Executor {
     }
 }
 
-fn run_once<T>(job: &Job, partition: usize, attempt: usize, f: &impl Fn(&Task) -> T) -> Result<T, String> {
+/// Why an attempt has failed.
+struct Failure {
+    reason: String,
+    /// Another attempt would come to the same.
+    is_refused: bool,
+}
+
+fn run_once<T>(job: &Job, partition: usize, attempt: usize, f: &impl Fn(&Task) -> T) -> Result<T, Failure> {
     let task = Task::new(job.time(), partition, attempt);
     let outcome = panics::catch(|| f(&task));
     text::release_credits();
     match (outcome, task.take_failure()) {
         (Ok(value), None) => Ok(value),
-        (Ok(_), Some(reason)) | (Err(reason), _) => Err(reason),
+        (Ok(_), Some(reason)) => Err(Failure { reason, is_refused: task.is_refused() }),
+        (Err(reason), _) => Err(Failure { reason, is_refused: false }),
     }
 }
 
@@ -253,4 +264,30 @@ fn start_pool(config: &Config, threads: usize) -> ThreadPool {
         });
     #[expect(clippy::expect_used, reason = "a process that cannot start threads cannot run batches")]
     builder.build().expect("the system refused to start the compute threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Time;
+
+    fn stage() -> Stage<'static> {
+        Stage { name: "test", partitions: 1, weight: 0 }
+    }
+
+    #[test]
+    fn a_task_that_fails_is_tried_again_and_one_that_is_refused_is_not() {
+        let executor = Executor::local(1);
+        let (job, tried) = (Job::new(Time::default(), "test"), AtomicUsize::new(0));
+        let attempt = |task: &Task, is_refused: bool| {
+            tried.fetch_add(1, Ordering::Relaxed);
+            let _ = if is_refused { task.refuse("it is too much") } else { task.fail("it is broken") };
+        };
+        let error = executor.run(&job, stage(), |task| attempt(task, false)).unwrap_err();
+        assert!(matches!(error, Error::Task { .. }), "{error}");
+        assert_eq!(tried.swap(0, Ordering::Relaxed), executor.config().max_failures);
+        let error = executor.run(&job, stage(), |task| attempt(task, true)).unwrap_err();
+        assert!(error.to_string().ends_with(": it is too much"), "{error}");
+        assert_eq!(tried.into_inner(), 1);
+    }
 }

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,11 +55,12 @@ pub struct Task {
     partition: usize,
     attempt: usize,
     failure: RefCell<Option<String>>,
+    is_refused: Cell<bool>,
 }
 
 impl Task {
     pub(crate) fn new(time: Time, partition: usize, attempt: usize) -> Self {
-        Task { time, partition, attempt, failure: RefCell::new(None) }
+        Task { time, partition, attempt, failure: RefCell::new(None), is_refused: Cell::new(false) }
     }
 
     /// The time of the batch.
@@ -81,6 +82,16 @@ impl Task {
     pub fn fail(&self, reason: impl Into<String>) -> Flow {
         self.failure.borrow_mut().get_or_insert_with(|| reason.into());
         Flow::Break(())
+    }
+
+    /// The same for good: another attempt would come to the same. The batch fails with the reason, which says who gave it.
+    pub(crate) fn refuse(&self, reason: impl Into<String>) -> Flow {
+        self.is_refused.set(true);
+        self.fail(reason)
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.get()
     }
 
     pub(crate) fn take_failure(&self) -> Option<String> {

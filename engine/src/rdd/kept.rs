@@ -3,13 +3,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::{Data, Flow, Memo, Rdd, Stored};
 use crate::Result;
 use crate::job::{Executor, Job, Stage, Task};
-use crate::storage::{Codec, Evict, Memory, Packed, Packer, Reservation, StorageLevel};
+use crate::storage::{Codec, Evict, Memory, Owned, Packed, Packer, Reservation, StorageLevel};
 
 /// How the records of an RDD are kept for several readers.
 pub struct Keep<T> {
     level: StorageLevel,
     /// Without it records stay in memory as they are, whatever there is of it.
     codec: Option<Codec<T>>,
+    /// What the records own can be measured where they can be written down.
+    owned: Option<Owned<T>>,
     /// Whether the records can be computed again.
     is_repeatable: bool,
 }
@@ -17,7 +19,7 @@ pub struct Keep<T> {
 impl<T: Stored> Keep<T> {
     /// At a level, which says what becomes of them when memory is short.
     pub fn at(level: StorageLevel) -> Self {
-        Keep { level, codec: Some(Codec::new()), is_repeatable: true }
+        Keep { level, codec: Some(Codec::new()), owned: Some(Owned::new()), is_repeatable: true }
     }
 }
 
@@ -34,7 +36,7 @@ impl<T> Keep<T> {
 
     /// In memory, whatever there is of it: for records that cannot be written down.
     pub(crate) fn in_memory() -> Self {
-        Keep { level: StorageLevel::MEMORY_ONLY, codec: None, is_repeatable: false }
+        Keep { level: StorageLevel::MEMORY_ONLY, codec: None, owned: None, is_repeatable: false }
     }
 }
 
@@ -53,7 +55,7 @@ impl<T> Keep<T> {
         let codec = self.codec?;
         if self.level.uses_disk() {
             match spill(codec) {
-                Ok(packed) => return Some(Held::Packed(packed, memory.reserve_always(0))),
+                Ok(packed) => return Some(Held::Packed(packed, memory.reserve_always(0, 0))),
                 Err(error) => tracing::warn!(%error, "kept records could not be spilled"),
             }
         }
@@ -212,12 +214,13 @@ fn records_of<R: Rdd>(rdd: &R, keep: Keep<R::Item>, task: &Task) -> Option<(Held
     });
     let (memory, len) = (rdd.executor().memory(), records.len());
     let bytes = records.capacity() * size_of::<R::Item>();
-    let held = match memory.reserve(bytes) {
+    let owned = keep.owned.map_or(0, |owned| owned.of_all_but_texts(&records));
+    let held = match memory.reserve(bytes, owned) {
         Some(reservation) => Held::Records(records, reservation),
         None => {
             let spill = |codec| spilled(&records, codec, keep.level, rdd.executor());
             let elsewhere = keep.elsewhere(memory, spill);
-            elsewhere.unwrap_or_else(|| Held::Records(records, memory.reserve_always(bytes)))
+            elsewhere.unwrap_or_else(|| Held::Records(records, memory.reserve_always(bytes, owned)))
         }
     };
     Some((held, len))
@@ -234,11 +237,11 @@ fn packed_of<R: Rdd>(
     let (packed, len) = told(encoded_of(rdd, level, codec, task), task)?;
     let bytes = packed.memory();
     let memory = executor.memory();
-    let held = match memory.reserve(bytes) {
+    let held = match memory.reserve(bytes, 0) {
         Some(reservation) => Held::Packed(packed, reservation),
         None => {
             let elsewhere = keep.elsewhere(memory, |_| packed.on_disk(executor.spill(), level.copies()));
-            elsewhere.unwrap_or_else(|| Held::Packed(packed, memory.reserve_always(bytes)))
+            elsewhere.unwrap_or_else(|| Held::Packed(packed, memory.reserve_always(bytes, 0)))
         }
     };
     Some((held, len))

@@ -3,6 +3,7 @@ use crate::job::KeyHashing;
 use super::{KeyMap, Pages};
 use crate::rdd::{Data, Key};
 use crate::shuffle::prefetch;
+use crate::storage::Owned;
 
 /// The keys of one of the [`BUCKETS`](crate::shuffle::BUCKETS), each with its state. It is what a snapshot, or a checkpoint, is
 /// made of: shared as it is, and copied by the next batch that changes it while it is.
@@ -28,7 +29,7 @@ pub(super) struct Stamp {
 pub(super) struct Gone<K, S> {
     place: usize,
     key: K,
-    state: S,
+    pub(super) state: S,
     stamp: Option<Stamp>,
 }
 
@@ -48,6 +49,11 @@ impl<K: Key, S: Data> Bucket<K, S> {
     /// The bytes of the tables; what keys and states own elsewhere is not counted.
     pub(super) fn bytes(&self) -> usize {
         self.map.bytes() + self.stamps.capacity() * size_of::<Stamp>()
+    }
+
+    /// The bytes of the tables, with what keys and states own.
+    pub(super) fn bytes_with(&self, owned: Owned<(K, S)>) -> usize {
+        self.bytes() + owned.of_all(self.entries())
     }
 
     /// The keys and their states, in any order.

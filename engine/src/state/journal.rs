@@ -4,6 +4,7 @@ use crate::job::KeyHashing;
 
 use super::bucket::{Bucket, Gone, Stamp};
 use crate::rdd::{Data, Key};
+use crate::storage::Owned;
 
 /// What a step has done to the buckets of a partition, so that it can be undone: from the last change to the first.
 pub(super) struct Journal<K, S>(Vec<Undo<K, S>>);
@@ -45,6 +46,17 @@ impl<K: Key, S: Data> Journal<K, S> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Its bytes, with what the states in it own.
+    pub(super) fn bytes_with(&self, owned: Owned<S>) -> usize {
+        let owned_by = |undo: &Undo<K, S>| match undo {
+            Undo::Replaced { before, .. } => owned.of(before),
+            Undo::Removed { gone, .. } => size_of::<Gone<K, S>>() + owned.of(&gone.state),
+            Undo::ReplacedAll { before, .. } => size_of_val(&*before.states) + owned.of_all(&before.states),
+            Undo::Touched { .. } | Undo::Stamped { .. } | Undo::Inserted { .. } => 0,
+        };
+        self.0.capacity() * size_of::<Undo<K, S>>() + self.0.iter().map(owned_by).sum::<usize>()
     }
 
     /// Makes the buckets what they were before the first change.

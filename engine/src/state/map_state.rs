@@ -40,7 +40,7 @@ pub(crate) struct MappedBatch<K, S, E> {
 }
 
 /// Records that are looked up together: enough for their memory to come, few enough to stay in the first-level cache.
-const RUN: usize = 64;
+pub(super) const RUN: usize = 64;
 
 impl<K: Key, V: Data> Arriving<K, V> {
     /// Runs what comes before the records can be read; about how many bytes they are.
@@ -50,23 +50,18 @@ impl<K: Key, V: Data> Arriving<K, V> {
         Ok(records.weight() * 2)
     }
 
-    /// Gives the records of the task's partition to `sink`. What is made of them may stay, and must not keep the blocks alive
+    /// Gives the records of the task's partition to `sink`, until it breaks. What is made of them may stay, and must not keep the blocks alive
     /// that they were cut from.
-    pub(super) fn read(&self, task: &Task, mut sink: impl FnMut((K, V))) {
+    pub(super) fn read(&self, task: &Task, sink: impl FnMut((K, V)) -> Flow) {
         if let Some(records) = &self.records
             && task.partition() < records.num_partitions()
         {
-            let _ = detached(|| {
-                records.compute(task.partition(), task, |record| {
-                    sink(record);
-                    Flow::Continue(())
-                })
-            });
+            let _ = detached(|| records.compute(task.partition(), task, sink));
         }
     }
 }
 
-impl<K: Key, V: Data, S: Data, E: Data> MapState<K, V, S, E> {
+impl<K: Key + Stored, V: Data, S: Stored, E: Data> MapState<K, V, S, E> {
     /// `span`: in so many batches without a record a key times out.
     pub(crate) fn new(
         name: &'static str,
@@ -82,7 +77,9 @@ impl<K: Key, V: Data, S: Data, E: Data> MapState<K, V, S, E> {
             shows_states: Arc::default(),
         }
     }
+}
 
+impl<K: Key, V: Data, S: Data, E: Data> MapState<K, V, S, E> {
     /// The number of keys, as of the last batch.
     pub(crate) fn tables(&self) -> Arc<Tables> {
         self.store.tables()
@@ -101,9 +98,11 @@ impl<K: Key, V: Data, S: Data, E: Data> MapState<K, V, S, E> {
             let bucket = turn.part.bucket(hash);
             turn.part.prefetch_slot(bucket, hash as u32);
             run.push(Waiting { hash: hash as u32, bucket, key, value });
-            if run.len() == RUN {
-                self.function.records(turn, &mut run);
+            if run.len() < RUN {
+                return Flow::Continue(());
             }
+            self.function.records(turn, &mut run);
+            self.store.goes_on(turn.part, task)
         });
         self.function.records(turn, &mut run);
         self.function.timeouts(turn);

@@ -8,6 +8,7 @@ use super::journal::{AllButSome, Journal, Undo};
 use super::timers::{Timer, Timers};
 use crate::rdd::{Data, Key};
 use crate::shuffle::{BUCKETS, bucket_of};
+use crate::storage::{Holding, Owned};
 
 /// The keyed state of one partition, and the way back to what it was before the step that is under way.
 ///
@@ -29,6 +30,8 @@ pub(super) struct Part<K, S> {
 struct Step<K, S> {
     /// The number of the batch.
     now: u32,
+    /// The keys that there were when it began.
+    keys_before: usize,
     journal: Journal<K, S>,
     set: Timers,
     fired: Vec<(u32, Vec<Timer>)>,
@@ -39,7 +42,7 @@ struct Step<K, S> {
 impl<K, S> Step<K, S> {
     fn new() -> Self {
         let (journal, set) = (Journal::default(), Timers::default());
-        Step { now: 0, journal, set, fired: Vec::new(), next: None }
+        Step { now: 0, keys_before: 0, journal, set, fired: Vec::new(), next: None }
     }
 }
 
@@ -145,6 +148,22 @@ impl<K: Key, S: Data> Part<K, S> {
         buckets.iter().map(|bucket| bucket.bytes()).sum()
     }
 
+    /// What there is in the midst of a step.
+    pub(super) fn holding(&self, entries: Owned<(K, S)>, states: Owned<S>) -> Holding {
+        let bytes = |buckets: &[Arc<Bucket<K, S>>]| -> usize {
+            buckets.iter().map(|bucket| bucket.bytes_with(entries)).sum()
+        };
+        let (stays, replaced) = match &self.step.next {
+            Some(next) => (bytes(next), bytes(&self.buckets)),
+            None => (bytes(&self.buckets), 0),
+        };
+        let goes = replaced + self.step.journal.bytes_with(states);
+        let new = self.keys().saturating_sub(self.step.keys_before);
+        // What keys that are new hold is taken to be what the others hold.
+        let grown = stays as u128 * new as u128 / self.keys().max(1) as u128;
+        Holding { stays, goes, grown: grown as usize + goes }
+    }
+
     pub(super) fn buckets(&self) -> &[Arc<Bucket<K, S>>] {
         &self.buckets
     }
@@ -159,7 +178,7 @@ impl<K: Key, S: Data> Part<K, S> {
         if self.timers.len() > 2 * self.keys + STALE_TIMERS {
             self.timers = self.timers_of_keys();
         }
-        self.step.now = now;
+        (self.step.now, self.step.keys_before) = (now, self.keys);
     }
 
     /// Makes it what it was when the last step was committed.

@@ -1,11 +1,13 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Snapshot;
+use super::map_state::RUN;
 use super::part::Part;
 use crate::job::{Executor, Job, Stage, Task, catch};
-use crate::rdd::{BoxRdd, Data, Flow, Key, Rdd};
+use crate::rdd::{BoxRdd, Data, Flow, Key, Rdd, Stored};
 use crate::shuffle::{Exchange, Wide};
-use crate::storage::Tables;
+use crate::storage::{Owned, Tables};
 use crate::text::detached;
 use crate::{Result, Time};
 
@@ -16,6 +18,10 @@ pub(super) struct Store<K: Key, S: Data> {
     partitions: Vec<Mutex<Part<K, S>>>,
     span: Option<u32>,
     tables: Arc<Tables>,
+    entries: Owned<(K, S)>,
+    states: Owned<S>,
+    /// How many keys there were when the bytes of the tables were looked up.
+    looked_up: AtomicUsize,
     /// What is there before the first batch, until it has been put in.
     initial: Mutex<Option<Wide<(K, S)>>>,
 }
@@ -26,7 +32,7 @@ const LOOK_AGAIN: usize = 32;
 /// The first batch; the initial state counts as touched by it.
 const FIRST_BATCH: u32 = 1;
 
-impl<K: Key, S: Data> Store<K, S> {
+impl<K: Key + Stored, S: Stored> Store<K, S> {
     /// `span`: in so many batches without a record a key times out.
     pub(super) fn new(
         name: &'static str,
@@ -42,11 +48,16 @@ impl<K: Key, S: Data> Store<K, S> {
             executor: executor.clone(),
             partitions: (0..partitions).map(part).collect(),
             span,
-            tables: Tables::of_state(name, executor.memory(), executor.config().max_state_keys),
+            tables: Tables::of_state(name, executor.memory(), executor.config().max_state_keys, partitions),
+            entries: Owned::new(),
+            states: Owned::new(),
+            looked_up: AtomicUsize::new(0),
             initial: Mutex::new(initial.map(exchange)),
         }
     }
+}
 
+impl<K: Key, S: Data> Store<K, S> {
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -75,9 +86,22 @@ impl<K: Key, S: Data> Store<K, S> {
         K: 'a,
         S: 'a,
     {
-        let before = self.tables.keys();
-        let is_alike = keys.abs_diff(before) * LOOK_AGAIN <= before;
-        if is_alike { self.tables.bytes() } else { parts.map(|part| part.bytes()).sum() }
+        let before = self.looked_up.load(Ordering::Relaxed);
+        if keys.abs_diff(before) * LOOK_AGAIN <= before {
+            return self.tables.bytes();
+        }
+        self.looked_up.store(keys, Ordering::Relaxed);
+        parts.map(|part| part.bytes()).sum()
+    }
+
+    /// To be asked again and again while the task's step goes on: breaks when it must not, for want of memory.
+    #[inline]
+    pub(super) fn goes_on(&self, part: &Part<K, S>, task: &Task) -> Flow {
+        let measure = || part.holding(self.entries, self.states);
+        match self.tables.refusal(task.partition(), measure) {
+            None => Flow::Continue(()),
+            Some(reason) => task.refuse(reason),
+        }
     }
 
     /// About how many bytes of keys and states there are.
@@ -117,6 +141,7 @@ impl<K: Key, S: Data> Store<K, S> {
     /// Has `parts`, which a checkpoint had, in place of what there was, and of the initial state.
     pub(super) fn resume(&self, parts: Vec<Part<K, S>>) {
         let (keys, bytes) = (parts.iter().map(Part::keys).sum(), parts.iter().map(Part::bytes).sum());
+        self.looked_up.store(keys, Ordering::Relaxed);
         self.tables.set(keys, bytes);
         self.replace(parts);
         *self.initial.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -125,10 +150,12 @@ impl<K: Key, S: Data> Store<K, S> {
     fn loaded(&self, rdd: &Wide<(K, S)>, task: &Task) -> Part<K, S> {
         let (partition, hasher) = (task.partition(), self.executor.hasher());
         let mut part = Part::new(partition, self.partitions.len(), hasher, self.span);
+        let mut number = 0usize;
         let _ = detached(|| {
             rdd.compute(partition, task, |(key, state)| {
                 part.put(hasher.hash_one(&key), key, state, FIRST_BATCH);
-                Flow::Continue(())
+                number += 1;
+                if number.is_multiple_of(RUN) { self.goes_on(&part, task) } else { Flow::Continue(()) }
             })
         });
         drop(part.commit());
@@ -150,7 +177,9 @@ impl<K: Key, S: Data> Store<K, S> {
         let done = self.executor.run(job, stage, |task| {
             let mut part = self.part(task.partition());
             part.begin(now);
-            f(&mut part, task)
+            let made = f(&mut part, task);
+            let _ = self.goes_on(&part, task);
+            made
         });
         if done.is_err() {
             self.roll_back();

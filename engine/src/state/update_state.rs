@@ -5,7 +5,7 @@ use crate::job::KeyHashing;
 
 use super::groups::Arrived;
 use super::key_updates::KeyUpdates;
-use super::map_state::Arriving;
+use super::map_state::{Arriving, RUN};
 use super::part::Part;
 use super::store::Store;
 use super::update_function::{UpdateBucket, UpdateKind, UpdatePartition};
@@ -33,7 +33,7 @@ pub(crate) struct UpdateState<K: Key, V, S: Data> {
 /// Keys, with their hash, that a function has given to another partition than its own.
 type Strays<K, S> = Vec<(u64, K, S)>;
 
-impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
+impl<K: Key + Stored, V: Data, S: Stored> UpdateState<K, V, S> {
     pub(crate) fn new(
         name: &'static str,
         executor: &Executor,
@@ -49,7 +49,9 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
             begin: Arc::default(),
         }
     }
+}
 
+impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
     /// To be set to the time of the first batch that has something.
     pub(crate) fn begin(&self) -> Arc<OnceLock<Time>> {
         Arc::clone(&self.begin)
@@ -66,6 +68,7 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
         arriving.read(task, |(key, value)| {
             let hash = self.hasher.hash_one(&key);
             records[part.bucket(hash)].push(Arrived { hash: hash as u32, key, value });
+            Flow::Continue(())
         });
         records
     }
@@ -74,11 +77,55 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
         let records = self.records(part, arriving, task);
         match &self.kind {
             UpdateKind::Keys(f) => {
-                update_keys(&**f, part, task.time(), records);
+                let _ = self.update_keys(&**f, part, task, records);
                 Vec::new()
             }
-            UpdateKind::Partition(f) => update_partition(&**f, part, task.time(), records),
+            UpdateKind::Partition(f) => self.update_partition(&**f, part, task, records),
         }
+    }
+
+    fn update_keys(
+        &self,
+        f: &dyn UpdateBucket<K, V, S>,
+        part: &mut Part<K, S>,
+        task: &Task,
+        records: Vec<Vec<Arrived<K, V>>>,
+    ) -> Flow {
+        for (bucket, records) in records.into_iter().enumerate() {
+            let keys = part.buckets()[bucket].map();
+            if keys.len() > 0 || !records.is_empty() {
+                let update = f.update(task.time(), keys, records);
+                part.update(bucket, update);
+                self.store.goes_on(part, task)?;
+            }
+        }
+        Flow::Continue(())
+    }
+
+    fn update_partition(
+        &self,
+        f: &UpdatePartition<K, V, S>,
+        part: &mut Part<K, S>,
+        task: &Task,
+        records: Vec<Vec<Arrived<K, V>>>,
+    ) -> Strays<K, S> {
+        let (keys, hasher) = (KeyUpdates::new(part.buckets(), records), part.hasher().clone());
+        let (mut strays, mut number) = (Vec::new(), 0usize);
+        part.begin_next();
+        f(task.time(), keys, &mut |key, state| {
+            number += 1;
+            // The function cannot be stopped. What it still gives is dropped once the task has failed.
+            if task.is_refused() || (number.is_multiple_of(RUN) && self.store.goes_on(part, task).is_break())
+            {
+                return;
+            }
+            let hash = hasher.hash_one(&key);
+            match part.own_bucket(hash) {
+                Some(_) => part.put_next(hash, key, state),
+                None => strays.push((hash, key, state)),
+            }
+        });
+        strays
     }
 
     /// Brings the keys of other partitions where they belong.
@@ -88,40 +135,6 @@ impl<K: Key, V: Data, S: Data> UpdateState<K, V, S> {
             self.store.part(partition).put_next(hash, key, state);
         }
     }
-}
-
-fn update_keys<K: Key, V: Data, S: Data>(
-    f: &dyn UpdateBucket<K, V, S>,
-    part: &mut Part<K, S>,
-    time: Time,
-    records: Vec<Vec<Arrived<K, V>>>,
-) {
-    for (bucket, records) in records.into_iter().enumerate() {
-        let keys = part.buckets()[bucket].map();
-        if keys.len() > 0 || !records.is_empty() {
-            let update = f.update(time, keys, records);
-            part.update(bucket, update);
-        }
-    }
-}
-
-fn update_partition<K: Key, V: Data, S: Data>(
-    f: &UpdatePartition<K, V, S>,
-    part: &mut Part<K, S>,
-    time: Time,
-    records: Vec<Vec<Arrived<K, V>>>,
-) -> Strays<K, S> {
-    let (keys, hasher) = (KeyUpdates::new(part.buckets(), records), part.hasher().clone());
-    let mut strays = Vec::new();
-    part.begin_next();
-    f(time, keys, &mut |key, state| {
-        let hash = hasher.hash_one(&key);
-        match part.own_bucket(hash) {
-            Some(_) => part.put_next(hash, key, state),
-            None => strays.push((hash, key, state)),
-        }
-    });
-    strays
 }
 
 impl<K: Key, V: Data, S: Data> Sequential for UpdateState<K, V, S> {

@@ -8,13 +8,14 @@
 //!
 //! Memory is made in this order: what is kept and can be computed again or be read from disk goes first, oldest first
 //! (`Memory::reserve`); received blocks go to the disk next, if their level says so; then receivers are slowed. State and windows are
-//! never spilled: when they alone need more than there is, the batch fails and says so.
+//! never spilled: when the process would outgrow its memory by them, the batch fails and says so (`Tables::refusal`).
 
 mod area;
 mod frame;
 mod level;
 mod machine;
 mod memory;
+mod owned;
 mod pack;
 mod spill;
 mod tables;
@@ -23,7 +24,8 @@ pub use level::StorageLevel;
 pub use machine::{machine_memory, resident_memory};
 pub(crate) use memory::{Evict, Reservation};
 pub use memory::{Memory, MemoryStatus};
+pub(crate) use owned::Owned;
 pub(crate) use pack::{Codec, Packed, Packer};
 pub use spill::Spill;
 pub(crate) use spill::{Slot, SpillFile};
-pub(crate) use tables::Tables;
+pub(crate) use tables::{Holding, Tables};

@@ -5,10 +5,10 @@ use crate::job::KeyHashing;
 use super::live::Live;
 use super::{EntryRef, PaneEntry, Sliding, Span};
 use crate::job::{Executor, Job, Stage, Task};
-use crate::rdd::{Data, Flow, Key, Rdd, Shared};
+use crate::rdd::{Data, Flow, Key, Rdd, Shared, Stored};
 use crate::sequence::{Sequential, View};
 use crate::shuffle::Wide;
-use crate::storage::Tables;
+use crate::storage::{Holding, Owned, Tables};
 use crate::text::detached;
 use crate::{Result, Time};
 
@@ -25,8 +25,12 @@ where
     hasher: KeyHashing,
     executor: Executor,
     tables: Arc<Tables>,
+    owned: (Owned<K>, Owned<V>),
     partitions: Vec<Mutex<Partition<K, V, S>>>,
 }
+
+/// After so many keys it is asked whether there is memory for more.
+const RUN: usize = 64;
 
 /// What a batch brings to a window.
 pub(crate) struct Arriving<K: Key, V: Data> {
@@ -53,7 +57,7 @@ enum Changes<K, V: Data, S: Sliding<V>> {
 /// What the consumers of a window read: its partitions, as they are at one time.
 pub(crate) struct Contents<K, V: Data, S: Sliding<V>>(Vec<Arc<Live<K, V, S>>>);
 
-impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
+impl<K: Key + Stored, V: Stored, S: Sliding<V>> KeyedWindow<K, V, S> {
     pub(crate) fn new(
         name: &'static str,
         span: Span,
@@ -69,11 +73,14 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
             sticky,
             hasher: executor.hasher().clone(),
             executor: executor.clone(),
-            tables: Tables::of_window(name, executor.memory(), executor.config().max_state_keys),
+            tables: Tables::of_window(name, executor.memory(), executor.config().max_state_keys, partitions),
+            owned: (Owned::new(), Owned::new()),
             partitions: (0..partitions).map(|_| Mutex::new(Partition::new())).collect(),
         }
     }
+}
 
+impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
     /// How much is in the window, as of the last batch.
     pub(crate) fn tables(&self) -> Arc<Tables> {
         Arc::clone(&self.tables)
@@ -127,6 +134,9 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
                 pane.compute(task.partition(), task, |(key, value)| {
                     let hash = self.hasher.hash_one(&key) as u32;
                     entries.push(PaneEntry { key, value, hash, before: EntryRef::default() });
+                    if entries.len().is_multiple_of(RUN) {
+                        return self.goes_on(&self.partition(task.partition()).live, &entries, task);
+                    }
                     Flow::Continue(())
                 })
             });
@@ -134,13 +144,33 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         entries
     }
 
+    /// To be asked again and again while a pane comes together and enters: breaks when it must not, for want of memory.
+    #[inline]
+    fn goes_on(&self, live: &Live<K, V, S>, entering: &[PaneEntry<K, V>], task: &Task) -> Flow {
+        let measure = || {
+            let (keys, values) = self.owned;
+            let owned = keys.of_all(entering.iter().map(|entry| &entry.key))
+                + values.of_all(entering.iter().map(|entry| &entry.value));
+            let grown = Live::<K, V, S>::pane_bytes(entering) + owned;
+            Holding { stays: live.bytes() + live.owned(self.owned) + grown, goes: 0, grown }
+        };
+        match self.tables.refusal(task.partition(), measure) {
+            None => Flow::Continue(()),
+            Some(reason) => task.refuse(reason),
+        }
+    }
+
     fn step(&self, arriving: &Arriving<K, V>, task: &Task, time: Time) {
         let mut entries = self.entries_of(arriving, task);
+        if task.is_refused() {
+            return;
+        }
         let mut partition = self.partition(task.partition());
         let partition = &mut *partition;
         if !self.sticky && !partition.live.has_panes_after(arriving.end - self.span.window) {
             let mut fresh = partition.live.emptied();
             fresh.enter_pane(&self.sliding, &mut entries);
+            let _ = self.goes_on(&fresh, &entries, task);
             partition.step = Changes::Replace(fresh, entries);
             return;
         }
@@ -153,6 +183,7 @@ impl<K: Key, V: Data, S: Sliding<V>> KeyedWindow<K, V, S> {
         let leaving = live.panes_through(time - self.span.window);
         live.leave_panes(&self.sliding, leaving, &self.hasher, self.sticky);
         live.enter_pane(&self.sliding, &mut entries);
+        let _ = self.goes_on(live, &entries, task);
         partition.step = Changes::Slide(leaving, entries);
     }
 

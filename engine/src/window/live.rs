@@ -8,6 +8,7 @@ use super::{Chain, EntryRef, Keys, Pane, PaneEntry, Sliding};
 use crate::Time;
 use crate::rdd::{Data, Key};
 use crate::state::KeyMap;
+use crate::storage::Owned;
 
 /// One partition of a window: its panes, and the index of their keys.
 pub(crate) struct Live<K, V: Data, S: Sliding<V>> {
@@ -80,6 +81,17 @@ impl<K: Key, V: Data, S: Sliding<V>> Live<K, V, S> {
     /// The bytes of the index, of the panes and of what is beside them; what keys and values own elsewhere is not counted.
     pub(crate) fn bytes(&self) -> usize {
         self.index.bytes() + self.pane_bytes + S::bytes_beside(&self.beside)
+    }
+
+    /// What keys and values own: those of the panes, and those of the index. What the values of a key come to is taken to own as
+    /// much as one of them.
+    pub(crate) fn owned(&self, (keys, values): (Owned<K>, Owned<V>)) -> usize {
+        let entries = || self.panes.iter().flat_map(|pane| &pane.entries);
+        let of_keys = keys.of_all(entries().map(|entry| &entry.key));
+        let of_values = values.of_all(entries().map(|entry| &entry.value));
+        let of_index = keys.of_all(self.index.entries().iter().map(|(key, _)| key));
+        let panes: usize = self.panes.iter().map(|pane| pane.entries.len()).sum();
+        of_keys + of_values + of_index + of_values / panes.max(1) * self.index.len()
     }
 
     /// The bytes of a pane of these keys.
