@@ -7,6 +7,7 @@
 use std::{mem, ptr};
 
 use super::bypass::{RUNS, Record, Run, run_of};
+use super::queue::QUEUE;
 use super::slots::{Slots, prefetch};
 use crate::rdd::Key;
 use crate::text;
@@ -44,34 +45,34 @@ impl<K: Key, C> Part<K, C> {
         self.slots.prefetch(tag);
     }
 
-    /// Where the key with this tag most likely is; its entry is being fetched.
+    /// Sees to it that no entry moves while a queue of records is combined. Says whether there are any.
     #[inline(always)]
-    pub(super) fn guess<const WIDE: bool>(&self, tag: u32) -> u32 {
-        let place = self.slots.guess::<WIDE>(tag);
-        prefetch(self.entries.as_ptr().wrapping_add(place as usize));
-        place
+    pub(super) fn has_room_and_entries(&mut self) -> bool {
+        if self.entries.capacity() - self.entries.len() < QUEUE {
+            self.entries.reserve(QUEUE);
+        }
+        !self.entries.is_empty()
     }
 
-    /// Combines `value` into what `key` has; gives it back if there is no such key. It is the faster the better the guess at its
-    /// place.
+    /// What is most likely the entry of the key with this tag, and is being fetched. It is one of the entries if there are any.
     #[inline(always)]
+    pub(super) fn guess<const WIDE: bool>(&mut self, tag: u32) -> *mut (K, C) {
+        let entry = self.entries.as_mut_ptr().wrapping_add(self.slots.guess::<WIDE>(tag) as usize);
+        prefetch(entry);
+        entry
+    }
+
+    /// Combines `value` into what `key` has; gives it back if there is no such key.
+    #[inline]
     pub(super) fn combine<V>(
         &mut self,
         tag: u32,
-        guess: u32,
         key: &K,
         value: V,
         update: impl Fn(C, V) -> C,
     ) -> Result<(), V> {
-        let guess = guess as usize;
-        if self.entries.get(guess).is_some_and(|entry| entry.0 == *key) {
-            // SAFETY: there is such an entry.
-            unsafe { self.update(guess, |old| update(old, value)) };
-            return Ok(());
-        }
         let Some(place) = self.find(tag, key) else { return Err(value) };
-        // SAFETY: `find` gives places in `entries`.
-        unsafe { self.update(place, |old| update(old, value)) };
+        self.update_at(place, |old| update(old, value));
         Ok(())
     }
 
@@ -98,22 +99,26 @@ impl<K: Key, C> Part<K, C> {
         self.entries.push((key, value));
     }
 
-    /// Replaces an entry's value by what `f` makes of it. If `f` panics, all entries are dropped, so that nobody ever sees the
-    /// one without a value.
+    /// Replaces the value of an entry of `part` by what `f` makes of it. If `f` panics, all entries are dropped, so that nobody ever
+    /// sees the one without a value.
     ///
     /// # Safety
-    /// `place` must be a place in `entries`.
+    /// The part is the caller's, and `value` is that of one of its entries.
     #[inline(always)]
-    unsafe fn update(&mut self, place: usize, f: impl FnOnce(C) -> C) {
-        // SAFETY: the caller's promise.
-        let value: *mut C = unsafe { &raw mut self.entries.get_unchecked_mut(place).1 };
-        let hole = ClearOnUnwind { part: self, place };
+    pub(super) unsafe fn update(part: *mut Self, value: *mut C, f: impl FnOnce(C) -> C) {
+        let hole = ClearOnUnwind { part, value };
         // SAFETY: the value is there, because every earlier update put it back or cleared the part; `hole` sees to it that nobody
         // reads it again if `f` unwinds.
         let new = f(unsafe { ptr::read(value) });
         // SAFETY: `f` cannot reach the part, so that the pointer still holds; what is there was moved out.
         unsafe { ptr::write(value, new) };
         mem::forget(hole);
+    }
+
+    fn update_at(&mut self, place: usize, f: impl FnOnce(C) -> C) {
+        let value: *mut C = &raw mut self.entries[place].1;
+        // SAFETY: the value of one of our entries.
+        unsafe { Part::update(self, value, f) };
     }
 
     /// Adds all entries of `other`; keys that both have are combined by `merge`.
@@ -132,8 +137,7 @@ impl<K: Key, C> Part<K, C> {
 
     fn merge(&mut self, tag: u32, key: K, theirs: C, merge: impl Fn(C, C) -> C) {
         match self.find(tag, &key) {
-            // SAFETY: `find` gives places in `entries`.
-            Some(place) => unsafe { self.update(place, |mine| merge(mine, theirs)) },
+            Some(place) => self.update_at(place, |mine| merge(mine, theirs)),
             None => self.push(tag, key, theirs),
         }
     }
@@ -146,7 +150,7 @@ impl<K: Key, C> Part<K, C> {
                 if let Some(tag) = tags.get(i + AHEAD) {
                     self.slots.prefetch(*tag);
                 }
-                if let Err(value) = self.combine(tag, self.slots.guess::<false>(tag), &key, value, &update) {
+                if let Err(value) = self.combine(tag, &key, value, &update) {
                     self.push(tag, key, create(value));
                 }
             }
@@ -194,17 +198,19 @@ fn divide<K, C>(parts: Vec<Part<K, C>>) -> Vec<Vec<(u32, K, C)>> {
     runs
 }
 
-/// Empties a part whose entry at `place` has lost its value to a panic.
-struct ClearOnUnwind<'a, K, C> {
-    part: &'a mut Part<K, C>,
-    place: usize,
+/// Empties a part of whose entries one has lost its value to a panic.
+struct ClearOnUnwind<K, C> {
+    part: *mut Part<K, C>,
+    value: *mut C,
 }
 
-impl<K, C> Drop for ClearOnUnwind<'_, K, C> {
+impl<K, C> Drop for ClearOnUnwind<K, C> {
     #[cold]
     fn drop(&mut self) {
-        self.part.slots.clear();
-        let mut entries = mem::take(&mut self.part.entries);
+        // SAFETY: the part of whoever has called `update`, who unwinds.
+        let part = unsafe { &mut *self.part };
+        part.slots.clear();
+        let mut entries = mem::take(&mut part.entries);
         let (first, len) = (entries.as_mut_ptr(), entries.len());
         // SAFETY: no entries are fewer than any; those there are belong to the loop below. `entries` keeps their memory.
         unsafe { entries.set_len(0) };
@@ -212,8 +218,9 @@ impl<K, C> Drop for ClearOnUnwind<'_, K, C> {
             // SAFETY: each entry is dropped once, but for the value at the hole, which was moved out.
             unsafe {
                 ptr::drop_in_place(&raw mut (*first.add(place)).0);
-                if place != self.place {
-                    ptr::drop_in_place(&raw mut (*first.add(place)).1);
+                let value = &raw mut (*first.add(place)).1;
+                if value != self.value {
+                    ptr::drop_in_place(value);
                 }
             }
         }

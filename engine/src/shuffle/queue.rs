@@ -16,43 +16,53 @@ use std::ptr;
 pub(super) const QUEUE: usize = 64;
 
 /// Records that wait until they are [`QUEUE`].
-pub(super) struct Queue<K, V> {
+pub(super) struct Queue<K, V, E> {
     /// Has room for [`QUEUE`] and holds fewer between two calls. Homes are not written yet.
-    records: Vec<Waiting<K, V>>,
+    records: Vec<Waiting<K, V, E>>,
 }
 
-struct Waiting<K, V> {
+struct Waiting<K, V, E> {
     key: K,
     value: V,
-    home: MaybeUninit<Home>,
+    home: MaybeUninit<Home<E>>,
 }
 
 /// Where a record belongs.
-#[derive(Clone, Copy)]
-pub(super) struct Home {
+pub(super) struct Home<E> {
     pub(super) tag: u32,
     pub(super) part: u32,
-    /// Where in the part its entry most likely is.
-    pub(super) guess: u32,
+    /// What is most likely its entry.
+    pub(super) guess: *mut E,
 }
+
+impl<E> Clone for Home<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Home<E> {}
+
+// SAFETY: a guess is an address that is good only while the records are taken; none is looked at when a queue comes to another thread.
+unsafe impl<E> Send for Home<E> {}
 
 /// All records that waited, from the first to behind the last.
-pub(super) struct Unsettled<'q, K, V>(Range<'q, K, V>);
+pub(super) struct Unsettled<'q, K, V, E>(Range<'q, K, V, E>);
 
 /// The same, with their homes.
-pub(super) struct Settled<'q, K, V>(Range<'q, K, V>);
+pub(super) struct Settled<'q, K, V, E>(Range<'q, K, V, E>);
 
 /// The records that were not given away yet, the first of them perhaps without its value.
-pub(super) struct Given<'q, K, V>(Range<'q, K, V>);
+pub(super) struct Given<'q, K, V, E>(Range<'q, K, V, E>);
 
 /// Records in the memory of a queue that has none itself meanwhile.
-struct Range<'q, K, V> {
-    next: *mut Waiting<K, V>,
-    end: *mut Waiting<K, V>,
-    queue: PhantomData<&'q mut Queue<K, V>>,
+struct Range<'q, K, V, E> {
+    next: *mut Waiting<K, V, E>,
+    end: *mut Waiting<K, V, E>,
+    queue: PhantomData<&'q mut Queue<K, V, E>>,
 }
 
-impl<K, V> Queue<K, V> {
+impl<K, V, E> Queue<K, V, E> {
     pub(super) fn new() -> Self {
         Queue { records: Vec::with_capacity(QUEUE) }
     }
@@ -79,7 +89,7 @@ impl<K, V> Queue<K, V> {
 
     /// All records. The queue is empty then.
     #[inline(always)]
-    pub(super) fn take(&mut self) -> Unsettled<'_, K, V> {
+    pub(super) fn take(&mut self) -> Unsettled<'_, K, V, E> {
         let records = self.records.as_mut_ptr_range();
         // SAFETY: no records are fewer than any; they belong to `Unsettled` now.
         unsafe { self.records.set_len(0) };
@@ -87,10 +97,10 @@ impl<K, V> Queue<K, V> {
     }
 }
 
-impl<'q, K, V> Unsettled<'q, K, V> {
+impl<'q, K, V, E> Unsettled<'q, K, V, E> {
     /// Finds the home of each key.
     #[inline(always)]
-    pub(super) fn settle(self, mut home: impl FnMut(&K) -> Home) -> Settled<'q, K, V> {
+    pub(super) fn settle(self, mut home: impl FnMut(&K) -> Home<E>) -> Settled<'q, K, V, E> {
         let mut next = self.0.next;
         while next != self.0.end {
             // SAFETY: a record that `push` has written and that only this knows of.
@@ -101,10 +111,10 @@ impl<'q, K, V> Unsettled<'q, K, V> {
     }
 }
 
-impl<'q, K, V> Settled<'q, K, V> {
+impl<'q, K, V, E> Settled<'q, K, V, E> {
     /// Looks at all homes.
     #[inline(always)]
-    pub(super) fn visit(&mut self, mut look: impl FnMut(&mut Home)) {
+    pub(super) fn visit(&mut self, mut look: impl FnMut(&mut Home<E>)) {
         let mut next = self.0.next;
         while next != self.0.end {
             // SAFETY: a record of our own, with a home that `settle` has written.
@@ -115,18 +125,18 @@ impl<'q, K, V> Settled<'q, K, V> {
 
     /// Begins to give the records away.
     #[inline(always)]
-    pub(super) fn give(self) -> Given<'q, K, V> {
+    pub(super) fn give(self) -> Given<'q, K, V, E> {
         Given(ManuallyDrop::new(self).0.same())
     }
 }
 
-impl<K, V> Given<'_, K, V> {
+impl<K, V, E> Given<'_, K, V, E> {
     /// The next record, of which the key stays here.
     ///
     /// # Safety
     /// The key of the one before was [dropped](Self::drop_key); this one's is not used once it is.
     #[inline(always)]
-    pub(super) unsafe fn next<'a>(&mut self) -> Option<(Home, &'a K, V)> {
+    pub(super) unsafe fn next<'a>(&mut self) -> Option<(Home<E>, &'a K, V)> {
         if self.0.next == self.0.end {
             return None;
         }
@@ -134,6 +144,16 @@ impl<K, V> Given<'_, K, V> {
         unsafe {
             let Waiting { key, value, home } = &*self.0.next;
             Some((home.assume_init(), key, ptr::read(value)))
+        }
+    }
+
+    /// Gives all records away.
+    pub(super) fn each(mut self, mut take: impl FnMut(Home<E>, &K, V)) {
+        // SAFETY: each key is dropped before the next record is asked for, and not used any more.
+        while let Some((home, key, value)) = unsafe { self.next() } {
+            take(home, key, value);
+            // SAFETY: as above.
+            unsafe { self.drop_key() };
         }
     }
 
@@ -149,9 +169,9 @@ impl<K, V> Given<'_, K, V> {
     }
 }
 
-impl<'q, K, V> Range<'q, K, V> {
+impl<'q, K, V, E> Range<'q, K, V, E> {
     /// Another handle, for who forgets this one.
-    fn same(&self) -> Range<'q, K, V> {
+    fn same(&self) -> Range<'q, K, V, E> {
         Range { next: self.next, end: self.end, queue: PhantomData }
     }
 
@@ -169,21 +189,21 @@ impl<'q, K, V> Range<'q, K, V> {
     }
 }
 
-impl<K, V> Drop for Unsettled<'_, K, V> {
+impl<K, V, E> Drop for Unsettled<'_, K, V, E> {
     fn drop(&mut self) {
         // SAFETY: this is the last that knows of them.
         unsafe { self.0.drop_all() };
     }
 }
 
-impl<K, V> Drop for Settled<'_, K, V> {
+impl<K, V, E> Drop for Settled<'_, K, V, E> {
     fn drop(&mut self) {
         // SAFETY: this is the last that knows of them.
         unsafe { self.0.drop_all() };
     }
 }
 
-impl<K, V> Drop for Given<'_, K, V> {
+impl<K, V, E> Drop for Given<'_, K, V, E> {
     /// Where all were given away there is nothing left. Otherwise user code unwinds that was given the first record's value.
     #[inline]
     fn drop(&mut self) {
@@ -204,9 +224,9 @@ mod tests {
 
     use super::*;
 
-    const HOME: Home = Home { tag: 1, part: 2, guess: 3 };
+    const HOME: Home<u32> = Home { tag: 1, part: 2, guess: ptr::null_mut() };
 
-    fn queue(token: &Arc<()>) -> Queue<Arc<()>, Arc<()>> {
+    fn queue(token: &Arc<()>) -> Queue<Arc<()>, Arc<()>, u32> {
         let mut queue = Queue::new();
         for i in 1..=QUEUE {
             assert_eq!(queue.push(Arc::clone(token), Arc::clone(token)), i == QUEUE);
@@ -228,8 +248,8 @@ mod tests {
         });
         let mut given = settled.give();
         // SAFETY: each key is dropped before the next is asked for, and not used any more.
-        while let Some((Home { tag, part, guess }, _, _value)) = unsafe { given.next() } {
-            assert_eq!((tag, part, guess), (1, 2, 3));
+        while let Some((Home { tag, part, .. }, _, _value)) = unsafe { given.next() } {
+            assert_eq!((tag, part), (1, 2));
             step();
             // SAFETY: as above.
             unsafe { given.drop_key() };
@@ -253,9 +273,9 @@ mod tests {
         let token = Arc::new(());
         let mut queue = queue(&token);
         let mut settled = queue.take().settle(|_| HOME);
-        settled.visit(|home| home.guess += home.tag);
-        let mut guesses = 0;
-        settled.visit(|home| guesses += home.guess as usize);
-        assert_eq!(guesses, 4 * QUEUE);
+        settled.visit(|home| home.tag += home.part);
+        let mut tags = 0;
+        settled.visit(|home| tags += home.tag as usize);
+        assert_eq!(tags, 3 * QUEUE);
     }
 }

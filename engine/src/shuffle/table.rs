@@ -12,7 +12,7 @@
 //! Unsafe: parts that are found by a number below theirs, a form for processors that have AVX2, and the keys of the queue.
 #![expect(unsafe_code, reason = "parts by their numbers, and functions compiled for AVX2")]
 
-use std::mem;
+use std::{mem, ptr};
 
 use super::bypass::{Bypass, Record};
 use super::part::{Part, Share};
@@ -45,7 +45,7 @@ const REVIEW: usize = 1 << 15;
 /// What one worker has combined: a hash table per reduce partition, and the records that are on their way into them.
 pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
-    waiting: Queue<K, V>,
+    waiting: Queue<K, V, (K, C)>,
     hasher: KeyHashing,
     bypass: Option<Bypass<K, V>>,
     /// With fewer keys than this, all records are combined.
@@ -97,25 +97,41 @@ impl<K: Key, V, C> Table<K, V, C> {
             let (tag, part) = (tag_of(hash), partition_of(hash, parts.len()));
             // SAFETY: `partition_of` stays below the number of parts.
             unsafe { parts.get_unchecked(part) }.prefetch(tag);
-            Home { tag, part: part as u32, guess: 0 }
+            Home { tag, part: part as u32, guess: ptr::null_mut() }
         });
         if let Some(bypass) = self.bypass.as_mut().filter(|bypass| bypass.takes_all()) {
             return put_aside(bypass, records.give());
         }
+        let mut missed = |parts: &mut [Part<K, C>], home: Home<_>, key: &K, value| {
+            combine_or_insert(
+                &mut parts[home.part as usize],
+                &mut self.bypass,
+                home,
+                key,
+                value,
+                &create,
+                &update,
+            );
+        };
+        if !parts.iter_mut().all(Part::has_room_and_entries) {
+            return records.give().each(|home, key, value| missed(parts, home, key, value));
+        }
         records.visit(|home| {
             // SAFETY: as above.
-            home.guess = unsafe { parts.get_unchecked(home.part as usize) }.guess::<WIDE>(home.tag);
+            home.guess = unsafe { parts.get_unchecked_mut(home.part as usize) }.guess::<WIDE>(home.tag);
         });
         let mut records = records.give();
         // SAFETY: each key is dropped before the next record is asked for, and not used any more.
-        while let Some((Home { tag, part, guess }, key, value)) = unsafe { records.next() } {
-            // SAFETY: as above.
-            let home = unsafe { parts.get_unchecked_mut(part as usize) };
-            if let Err(value) = home.combine(tag, guess, key, value, &update) {
-                match &mut self.bypass {
-                    Some(bypass) => bypass.add(part, Record::detached(tag, key, value)),
-                    None => home.insert(tag, key, create(value)),
-                }
+        while let Some((home, key, value)) = unsafe { records.next() } {
+            // SAFETY: the part has entries, of which this is one, and had room for those that were inserted since.
+            let (known, old) = unsafe { (&(*home.guess).0, &raw mut (*home.guess).1) };
+            if known == key {
+                // SAFETY: as above; it is the value of an entry of this part.
+                unsafe {
+                    Part::update(parts.as_mut_ptr().add(home.part as usize), old, |old| update(old, value))
+                };
+            } else {
+                missed(parts, home, key, value);
             }
             // SAFETY: as above.
             unsafe { records.drop_key() };
@@ -151,15 +167,31 @@ impl<K: Key, V, C> Table<K, V, C> {
 
 /// Puts all records aside.
 #[inline(never)]
-fn put_aside<K: Key, V>(bypass: &mut Bypass<K, V>, mut records: Given<'_, K, V>) {
+fn put_aside<K: Key, V, E>(bypass: &mut Bypass<K, V>, records: Given<'_, K, V, E>) {
     text::detached(|| {
-        // SAFETY: each key is dropped before the next record is asked for, and not used any more.
-        while let Some((Home { tag, part, .. }, key, value)) = unsafe { records.next() } {
+        records.each(|Home { tag, part, .. }, key, value| {
             bypass.add(part, Record { tag, key: key.clone(), value });
-            // SAFETY: as above.
-            unsafe { records.drop_key() };
-        }
+        });
     });
+}
+
+/// Combines a record whose entry is not where it was guessed, or that has none.
+#[inline(never)]
+fn combine_or_insert<K: Key, V, C>(
+    part: &mut Part<K, C>,
+    bypass: &mut Option<Bypass<K, V>>,
+    home: Home<(K, C)>,
+    key: &K,
+    value: V,
+    create: impl Fn(V) -> C,
+    update: impl Fn(C, V) -> C,
+) {
+    if let Err(value) = part.combine(home.tag, key, value, update) {
+        match bypass {
+            Some(bypass) => bypass.add(home.part, Record::detached(home.tag, key, value)),
+            None => part.insert(home.tag, key, create(value)),
+        }
+    }
 }
 
 #[cfg(test)]
