@@ -9,6 +9,7 @@ mod fan_out;
 mod files;
 mod full_disk;
 mod golden;
+mod golden_streams;
 mod guarantees;
 #[cfg(debug_assertions)]
 mod inverses;
