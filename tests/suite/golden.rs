@@ -18,11 +18,11 @@ use millstream::testkit::{PowerCut, TestContext};
 use crate::recovery::{Results, SECOND, assert_goes_on, context, copy, manifests, uninterrupted, used_disk};
 use crate::support::{HandEnd, eventually, hand};
 
-fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-fn is_to_be_written() -> bool {
+pub(crate) fn is_to_be_written() -> bool {
     std::env::var_os("MILLSTREAM_WRITE_GOLDEN").is_some()
 }
 

@@ -11,6 +11,7 @@ mod files;
 mod full_disk;
 mod full_log;
 mod golden;
+mod golden_streams;
 mod guarantees;
 #[cfg(debug_assertions)]
 mod inverses;

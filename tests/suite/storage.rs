@@ -1,5 +1,7 @@
 //! Storage levels and the budget of memory in the whole engine.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -7,13 +9,19 @@ use millstream::prelude::*;
 use millstream::storage::StorageLevel;
 use millstream::testkit::TestContext;
 
+use crate::damage::told;
 use crate::support::{config, count_into, eventually, hand, ms, panic_of, test_context};
 
-const LEVELS: [StorageLevel; 5] = [
+const LEVELS: [StorageLevel; 10] = [
     StorageLevel::MEMORY_ONLY,
+    StorageLevel::MEMORY_ONLY_2,
     StorageLevel::MEMORY_ONLY_SER,
+    StorageLevel::MEMORY_ONLY_SER_2,
     StorageLevel::MEMORY_AND_DISK,
+    StorageLevel::MEMORY_AND_DISK_2,
     StorageLevel::MEMORY_AND_DISK_SER,
+    StorageLevel::MEMORY_AND_DISK_SER_2,
+    StorageLevel::DISK_ONLY,
     StorageLevel::DISK_ONLY_2,
 ];
 
@@ -77,6 +85,63 @@ fn the_panes_of_a_persisted_window_may_be_on_disk() {
     assert_eq!(seen.batches(), [[0], [3], [9], [18], [27], [36]]);
     assert!(spilled.load(Ordering::Relaxed) > 0);
     assert_eq!(test.memory().kept, 0);
+}
+
+/// The files below `dir` are other ones from now on; how many they are.
+fn damage(dir: &Path) -> usize {
+    let mut damaged = 0;
+    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            damaged += damage(&path);
+        } else if path.file_name().is_some_and(|name| name != "lock") {
+            fs::write(&path, fs::read(&path).unwrap().iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
+            damaged += 1;
+        }
+    }
+    damaged
+}
+
+#[test]
+fn a_damaged_copy_is_read_from_the_second_and_not_computed_again() {
+    let (test, dir) = spilling(config());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = Arc::clone(&calls);
+    let numbers = test.input([(0..100u64).collect::<Vec<_>>()], 2).unwrap().map(move |number| {
+        called.fetch_add(1, Ordering::Relaxed);
+        number
+    });
+    let numbers = numbers.persist(StorageLevel::DISK_ONLY_2);
+    let (first, damaged) = (dir.path().join("first"), Arc::new(AtomicUsize::new(0)));
+    let noted = Arc::clone(&damaged);
+    numbers.foreach_rdd(move |rdd, _| {
+        assert_eq!(rdd.count()?, 100);
+        noted.store(damage(&first), Ordering::Relaxed);
+        Ok(())
+    });
+    let seen = test.collect(&numbers.reduce(|a, b| a + b));
+    test.run(1).unwrap();
+    assert_eq!(seen.batches(), [[4_950]]);
+    assert_eq!((damaged.load(Ordering::Relaxed), calls.load(Ordering::Relaxed)), (2, 100));
+}
+
+#[test]
+fn a_second_copy_without_a_place_is_told_at_the_start_and_once() {
+    let told_of = |configured: StorageLevel, persisted: Option<StorageLevel>| {
+        let said = told(|| {
+            let test = test_context(config().receiver_level(configured));
+            let (receiver, end) = hand::<u64>();
+            let stream = test.receiver_stream(receiver).unwrap();
+            persisted.map(|level| stream.persist(level));
+            stream.foreach_rdd(|_, _| Ok(()));
+            test.start().unwrap();
+            drop(end);
+            test.stop(false).unwrap();
+        });
+        said.matches("set storage.replica_dir").count()
+    };
+    assert_eq!(told_of(StorageLevel::MEMORY_AND_DISK_2, None), 1);
+    assert_eq!(told_of(StorageLevel::MEMORY_ONLY_SER, Some(StorageLevel::DISK_ONLY_2)), 1);
+    assert_eq!(told_of(StorageLevel::MEMORY_ONLY_2, None), 0);
 }
 
 /// An output stands still for as long as the test likes. The receiver is not held back, and memory holds what it may.

@@ -19,7 +19,7 @@ impl BlockTracker {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
     }
 
-    pub(super) fn level(&self) -> StorageLevel {
+    pub(crate) fn level(&self) -> StorageLevel {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -174,6 +174,11 @@ impl Settings {
         [first].into_iter().chain(self.replica_dir.clone()).collect()
     }
 
+    /// Whether `level` asks for a second copy on disk, for which there is no directory.
+    pub(crate) fn lacks_replica(&self, level: StorageLevel) -> bool {
+        level.copies() > 1 && level.uses_disk() && self.replica_dir.is_none()
+    }
+
     /// How many segments a receiver's ring holds: `receiver.ring_segments`, rounded up to a power of two.
     pub fn effective_ring_segments(&self) -> usize {
         self.ring_segments.next_power_of_two()

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::power_cut::Fate;
 use super::{Entry, Fs, FsFile, FsRead, PowerCut};
@@ -18,7 +18,7 @@ use image::{Image, Inode, Node, Operation, Place, ROOT, names};
 /// with some of these. A clone is another handle to the same file system; a crash is a new one.
 ///
 /// As on a real disk, syncing a file makes its bytes durable and not its name: that is done by syncing the directory. Relative paths
-/// begin at the root. There is no clock: whatever it holds was changed in 1970.
+/// begin at the root. There is no clock: whatever it holds was changed in the first millisecond of 1970.
 #[derive(Clone, Debug, Default)]
 pub struct SimFs {
     state: Arc<Mutex<State>>,
@@ -192,6 +192,9 @@ fn missing(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{} does not exist", path.display()))
 }
 
+/// When everything was changed: later than never, so that a stream of new files sees it.
+const CHANGED: Duration = Duration::from_millis(1);
+
 impl Fs for SimFs {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.powered()?;
@@ -208,7 +211,7 @@ impl Fs for SimFs {
                 Node::Dir(_) => 0,
             };
             let is_dir = matches!(node, Node::Dir(_));
-            Entry { name: name.clone(), len, is_dir, is_file: !is_dir, modified: UNIX_EPOCH }
+            Entry { name: name.clone(), len, is_dir, is_file: !is_dir, modified: UNIX_EPOCH + CHANGED }
         };
         Ok(names.into_iter().flatten().map(entry).collect())
     }

@@ -73,8 +73,7 @@ impl<R: Rdd> DStream<R> {
     {
         let is_open = self.graph.ensure_open().is_ok();
         assert!(is_open, "Cannot change storage level of a DStream after streaming context has started");
-        let has_replica = self.executor().config().replica_dir.is_some();
-        if level.copies() > 1 && level.uses_disk() && !has_replica {
+        if self.executor().config().lacks_replica(level) {
             tracing::warn!(stream = ?self, %level, "there is one copy only: set storage.replica_dir for a second one");
         }
         self.node.persist(Keep::at(level));

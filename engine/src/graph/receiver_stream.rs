@@ -111,7 +111,12 @@ impl<R: Receiver> ReceiverStream for TypedReceiverStream<R> {
         let Some(receiver) = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Err(Error::State(format!("{} has been started before", self.name)));
         };
-        let interval = self.tracker.executor().config().effective_block_interval();
+        let config = self.tracker.executor().config();
+        let (level, interval) = (self.tracker.level(), config.effective_block_interval());
+        // Of a level that the program has named, `persist` has told before.
+        if level == config.receiver_level && config.lacks_replica(level) {
+            tracing::warn!(receiver = self.name, %level, "there is one copy only: set storage.replica_dir for a second one");
+        }
         let supervisor = Supervisor::new(
             receiver,
             self.context.clone(),

@@ -207,6 +207,30 @@ mod tests {
         }
     }
 
+    /// What released versions have written is read for ever; the owner came later than the rest.
+    #[test]
+    fn the_first_version_is_read_with_and_without_an_owner() {
+        let owned = Manifest { owner: Some("17".to_owned()), ..manifest() };
+        for (golden, manifest) in [(WITHOUT_OWNER, manifest()), (WITH_OWNER, owned)] {
+            let bytes: Vec<u8> = (0..golden.len())
+                .step_by(2)
+                .map(|i| u8::from_str_radix(&golden[i..i + 2], 16).unwrap())
+                .collect();
+            assert_eq!(manifest.to_bytes().unwrap(), bytes);
+            assert_eq!(Manifest::from_bytes(&bytes), Ok(manifest));
+        }
+    }
+
+    const WITHOUT_OWNER: &str = "4d53434b50540d0a010000009800000000000000211f56650709612070726f6772616dd00f90b90701000106636f756e74731a6d6170\
+         5f776974685f737461746520286d61696e2e72733a37291b6d61705f776974685f73746174653a2075363420627920546578743c0502\
+         01000103061063effdb6f50d01000966696c6573205b305d02040501010a736f636b6574205b315d80808080802001057765622d31b0\
+         0901096d616c666f726d65640109";
+
+    const WITH_OWNER: &str = "4d53434b50540d0a010000009b00000000000000166871470709612070726f6772616dd00f90b90701000106636f756e74731a6d6170\
+         5f776974685f737461746520286d61696e2e72733a37291b6d61705f776974685f73746174653a2075363420627920546578743c0502\
+         01000103061063effdb6f50d01000966696c6573205b305d02040501010a736f636b6574205b315d80808080802001057765622d31b0\
+         0901096d616c666f726d65640109023137";
+
     #[test]
     fn no_flipped_bit_and_no_cut_goes_unnoticed() {
         let bytes = manifest().to_bytes().unwrap();

@@ -78,6 +78,10 @@ mod tests {
         let golden = b"MSPL\x01\0\0\0\x03\0\0\0\x03\0\0\0\x4d\x6f\xd4\xbbabc";
         assert_eq!(frame(b"abc").unwrap(), golden);
         assert_eq!(unframe(golden).unwrap(), b"abc");
+        let compressed = b"MSPL\x01\x01\x00\x00\xe8\x03\x00\x00\x0f\x00\x00\x00\x1c?\x8e\xce\x1fa\x01\x00\xff\xff\xff\xd1`aaaaaa";
+        let repeated = [b'a'; 1_000];
+        assert_eq!((compressed[5], unframe(compressed).unwrap()), (1, repeated.to_vec()));
+        assert_eq!(frame(&repeated).unwrap(), compressed);
     }
 
     #[test]
