@@ -4,7 +4,7 @@
 //! come early, so they share few cache lines; growing moves no entries; the list is the result.
 #![expect(unsafe_code, reason = "moves a value out of its entry and back")]
 
-use std::{mem, ptr};
+use std::{mem, ptr, slice};
 
 use super::bypass::{RUNS, Record, Run, run_of};
 use super::queue::QUEUE;
@@ -23,14 +23,19 @@ const AHEAD: usize = 16;
 pub(super) struct Part<K, C> {
     slots: Slots,
     entries: Vec<(K, C)>,
+    /// The first of the entries, or one of another part where there are none: see [`prepare`](Part::prepare).
+    guesses: *mut (K, C),
 }
+
+// SAFETY: `guesses` is an address within what the parts of a table own, with which it moves; it is looked at by the table only.
+unsafe impl<K: Send, C: Send> Send for Part<K, C> {}
 
 /// What a worker has of one partition: what it has combined, and the runs of what it has put aside, if it has.
 pub(super) type Share<K, V, C> = (Part<K, C>, Vec<Run<K, V>>);
 
 impl<K, C> Default for Part<K, C> {
     fn default() -> Self {
-        Part { slots: Slots::default(), entries: Vec::new() }
+        Part { slots: Slots::default(), entries: Vec::new(), guesses: ptr::null_mut() }
     }
 }
 
@@ -45,19 +50,24 @@ impl<K: Key, C> Part<K, C> {
         self.slots.prefetch(tag);
     }
 
-    /// Sees to it that no entry moves while a queue of records is combined. Says whether there are any.
-    #[inline(always)]
-    pub(super) fn has_room_and_entries(&mut self) -> bool {
-        if self.entries.capacity() - self.entries.len() < QUEUE {
-            self.entries.reserve(QUEUE);
+    /// Makes guesses good, until entries have been inserted: there is room for a queue of them, so that none moves meanwhile. Where a part
+    /// has no entries, guesses are those of another part, which have other keys. Without any entries at all there are none, and it is `false`.
+    pub(super) fn prepare(parts: &mut [Self]) -> bool {
+        let mut any = ptr::null_mut();
+        for part in parts.iter_mut().filter(|part| !part.entries.is_empty()) {
+            part.entries.reserve(QUEUE);
+            any = part.entries.as_mut_ptr();
         }
-        !self.entries.is_empty()
+        for part in parts {
+            part.guesses = if part.entries.is_empty() { any } else { part.entries.as_mut_ptr() };
+        }
+        !any.is_null()
     }
 
-    /// What is most likely the entry of the key with this tag, and is being fetched. It is one of the entries if there are any.
+    /// What is most likely the entry of the key with this tag, and is being fetched. It is an entry when guesses are good.
     #[inline(always)]
-    pub(super) fn guess<const WIDE: bool>(&mut self, tag: u32) -> *mut (K, C) {
-        let entry = self.entries.as_mut_ptr().wrapping_add(self.slots.guess::<WIDE>(tag) as usize);
+    pub(super) fn guess<const WIDE: bool>(&self, tag: u32) -> *mut (K, C) {
+        let entry = self.guesses.wrapping_add(self.slots.guess::<WIDE>(tag) as usize);
         prefetch(entry);
         entry
     }
@@ -99,18 +109,18 @@ impl<K: Key, C> Part<K, C> {
         self.entries.push((key, value));
     }
 
-    /// Replaces the value of an entry of `part` by what `f` makes of it. If `f` panics, all entries are dropped, so that nobody ever
-    /// sees the one without a value.
+    /// Replaces the value of an entry of one of `parts` by what `f` makes of it. If `f` panics, all entries of that part are dropped, so
+    /// that nobody ever sees the one without a value.
     ///
     /// # Safety
-    /// The part is the caller's, and `value` is that of one of its entries.
+    /// The parts are the caller's alone, and `value` is that of one of their entries.
     #[inline(always)]
-    pub(super) unsafe fn update(part: *mut Self, value: *mut C, f: impl FnOnce(C) -> C) {
-        let hole = ClearOnUnwind { part, value };
+    pub(super) unsafe fn update(parts: *mut [Self], value: *mut C, f: impl FnOnce(C) -> C) {
+        let hole = ClearOnUnwind { parts, value };
         // SAFETY: the value is there, because every earlier update put it back or cleared the part; `hole` sees to it that nobody
         // reads it again if `f` unwinds.
         let new = f(unsafe { ptr::read(value) });
-        // SAFETY: `f` cannot reach the part, so that the pointer still holds; what is there was moved out.
+        // SAFETY: `f` cannot reach the parts, so that the pointer still holds; what is there was moved out.
         unsafe { ptr::write(value, new) };
         mem::forget(hole);
     }
@@ -118,7 +128,7 @@ impl<K: Key, C> Part<K, C> {
     fn update_at(&mut self, place: usize, f: impl FnOnce(C) -> C) {
         let value: *mut C = &raw mut self.entries[place].1;
         // SAFETY: the value of one of our entries.
-        unsafe { Part::update(self, value, f) };
+        unsafe { Part::update(slice::from_mut(self), value, f) };
     }
 
     /// Adds all entries of `other`; keys that both have are combined by `merge`.
@@ -129,7 +139,7 @@ impl<K: Key, C> Part<K, C> {
                 self.slots.prefetch(*tag);
             }
             if let Some(tag) = tags.get(i + AHEAD / 2) {
-                self.guess::<false>(*tag);
+                prefetch(self.entries.as_ptr().wrapping_add(self.slots.guess::<false>(*tag) as usize));
             }
             self.merge(tags[i], key, theirs, &merge);
         }
@@ -185,6 +195,11 @@ impl<K: Key, C> Part<K, C> {
     pub(super) fn into_pairs(self) -> Vec<(K, C)> {
         self.entries
     }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.iter().map(|(key, _)| key)
+    }
 }
 
 /// The entries of all parts, with their tags, by the run to which they belong.
@@ -198,29 +213,43 @@ fn divide<K, C>(parts: Vec<Part<K, C>>) -> Vec<Vec<(u32, K, C)>> {
     runs
 }
 
-/// Empties a part of whose entries one has lost its value to a panic.
+/// Empties the part of whose entries one has lost its value to a panic. Which part that is is asked only then: a type whose hash contradicts
+/// its equality may have found its key in another part than its own.
 struct ClearOnUnwind<K, C> {
-    part: *mut Part<K, C>,
+    parts: *mut [Part<K, C>],
     value: *mut C,
 }
 
 impl<K, C> Drop for ClearOnUnwind<K, C> {
     #[cold]
     fn drop(&mut self) {
-        // SAFETY: the part of whoever has called `update`, who unwinds.
-        let part = unsafe { &mut *self.part };
-        part.slots.clear();
-        let mut entries = mem::take(&mut part.entries);
+        // SAFETY: the parts of whoever has called `update`, who unwinds.
+        let parts = unsafe { &mut *self.parts };
+        for part in parts {
+            let entries = part.entries.as_ptr_range();
+            // Entries without a size all stand in the same place.
+            if size_of::<(K, C)>() == 0 || entries.contains(&self.value.cast_const().cast()) {
+                part.clear_but(self.value);
+            }
+        }
+    }
+}
+
+impl<K, C> Part<K, C> {
+    /// Drops all keys and values but `value`, which was moved out.
+    fn clear_but(&mut self, value: *mut C) {
+        self.slots.clear();
+        let mut entries = mem::take(&mut self.entries);
         let (first, len) = (entries.as_mut_ptr(), entries.len());
         // SAFETY: no entries are fewer than any; those there are belong to the loop below. `entries` keeps their memory.
         unsafe { entries.set_len(0) };
         for place in 0..len {
-            // SAFETY: each entry is dropped once, but for the value at the hole, which was moved out.
+            // SAFETY: each entry is dropped once, but for the value that was moved out.
             unsafe {
-                ptr::drop_in_place(&raw mut (*first.add(place)).0);
-                let value = &raw mut (*first.add(place)).1;
-                if value != self.value {
-                    ptr::drop_in_place(value);
+                let entry = first.add(place);
+                ptr::drop_in_place(&raw mut (*entry).0);
+                if &raw mut (*entry).1 != value {
+                    ptr::drop_in_place(&raw mut (*entry).1);
                 }
             }
         }

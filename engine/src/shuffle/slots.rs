@@ -35,7 +35,7 @@ pub(super) fn tag_of(hash: u64) -> u32 {
 /// A table from tags to places. At most three quarters of its slots are taken.
 pub(super) struct Slots {
     /// As many as a power of two.
-    buckets: Vec<Bucket>,
+    buckets: Box<[Bucket]>,
     /// `buckets.len() - 1`.
     mask: usize,
     taken: usize,
@@ -43,7 +43,7 @@ pub(super) struct Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        Slots { buckets: vec![EMPTY; BUCKETS_MIN], mask: BUCKETS_MIN - 1, taken: 0 }
+        Slots { buckets: vec![EMPTY; BUCKETS_MIN].into(), mask: BUCKETS_MIN - 1, taken: 0 }
     }
 }
 
@@ -121,7 +121,7 @@ impl Slots {
     }
 
     fn grow(&mut self) {
-        let larger = vec![EMPTY; self.buckets.len() * 2];
+        let larger: Box<[_]> = vec![EMPTY; self.buckets.len() * 2].into();
         self.mask = larger.len() - 1;
         for bucket in mem::replace(&mut self.buckets, larger) {
             let slots = bucket.tags.iter().zip(bucket.places);

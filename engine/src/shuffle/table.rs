@@ -46,6 +46,8 @@ const REVIEW: usize = 1 << 15;
 pub struct Table<K, V, C> {
     parts: Vec<Part<K, C>>,
     waiting: Queue<K, V, (K, C)>,
+    /// No entry has been inserted since the parts were [prepared](Part::prepare).
+    has_good_guesses: bool,
     hasher: KeyHashing,
     bypass: Option<Bypass<K, V>>,
     /// With fewer keys than this, all records are combined.
@@ -58,7 +60,16 @@ pub struct Table<K, V, C> {
 impl<K: Key, V, C> Table<K, V, C> {
     pub(super) fn new(partitions: usize, hasher: KeyHashing, bypass_from: usize) -> Self {
         let parts = (0..partitions.max(1)).map(|_| Part::default()).collect();
-        Table { parts, waiting: Queue::new(), hasher, bypass: None, bypass_from, records: 0, keys: 0 }
+        Table {
+            parts,
+            waiting: Queue::new(),
+            has_good_guesses: false,
+            hasher,
+            bypass: None,
+            bypass_from,
+            records: 0,
+            keys: 0,
+        }
     }
 
     /// Combines `value` into what `key` has, or begins with it; at the latest with the next [`flush`](Self::flush).
@@ -102,40 +113,35 @@ impl<K: Key, V, C> Table<K, V, C> {
         if let Some(bypass) = self.bypass.as_mut().filter(|bypass| bypass.takes_all()) {
             return put_aside(bypass, records.give());
         }
+        let mut has_inserted = false;
         let mut missed = |parts: &mut [Part<K, C>], home: Home<_>, key: &K, value| {
-            combine_or_insert(
-                &mut parts[home.part as usize],
-                &mut self.bypass,
-                home,
-                key,
-                value,
-                &create,
-                &update,
-            );
+            let part = &mut parts[home.part as usize];
+            has_inserted |= combine_or_insert(part, &mut self.bypass, home, key, value, &create, &update);
         };
-        if !parts.iter_mut().all(Part::has_room_and_entries) {
+        // Should user code unwind, they are not good.
+        if !mem::take(&mut self.has_good_guesses) && !Part::prepare(parts) {
             return records.give().each(|home, key, value| missed(parts, home, key, value));
         }
         records.visit(|home| {
             // SAFETY: as above.
-            home.guess = unsafe { parts.get_unchecked_mut(home.part as usize) }.guess::<WIDE>(home.tag);
+            home.guess = unsafe { parts.get_unchecked(home.part as usize) }.guess::<WIDE>(home.tag);
         });
         let mut records = records.give();
         // SAFETY: each key is dropped before the next record is asked for, and not used any more.
         while let Some((home, key, value)) = unsafe { records.next() } {
-            // SAFETY: the part has entries, of which this is one, and had room for those that were inserted since.
+            // SAFETY: guesses are good, so it is an entry, and none has moved since.
             let (known, old) = unsafe { (&(*home.guess).0, &raw mut (*home.guess).1) };
             if known == key {
-                // SAFETY: as above; it is the value of an entry of this part.
-                unsafe {
-                    Part::update(parts.as_mut_ptr().add(home.part as usize), old, |old| update(old, value))
-                };
+                // SAFETY: as above.
+                unsafe { Part::update(parts, old, |old| update(old, value)) };
             } else {
                 missed(parts, home, key, value);
             }
             // SAFETY: as above.
             unsafe { records.drop_key() };
         }
+        drop(records);
+        self.has_good_guesses = !has_inserted;
     }
 
     /// Decides whether what follows is combined or put aside; see `bypass.rs`.
@@ -146,7 +152,7 @@ impl<K: Key, V, C> Table<K, V, C> {
         let new = keys.saturating_sub(before);
         if let Some(bypass) = &mut self.bypass {
             if bypass.is_wrong() {
-                self.bypass_from = usize::MAX;
+                (self.bypass_from, self.has_good_guesses) = (usize::MAX, false);
                 let runs = self.bypass.take().into_iter().flat_map(Bypass::into_partitions);
                 for (part, runs) in self.parts.iter_mut().zip(runs) {
                     runs.into_iter().for_each(|run| part.take_in(run, &create, &update));
@@ -175,7 +181,7 @@ fn put_aside<K: Key, V, E>(bypass: &mut Bypass<K, V>, records: Given<'_, K, V, E
     });
 }
 
-/// Combines a record whose entry is not where it was guessed, or that has none.
+/// Combines a record whose entry is not where it was guessed, or that has none; true when it has one now.
 #[inline(never)]
 fn combine_or_insert<K: Key, V, C>(
     part: &mut Part<K, C>,
@@ -185,13 +191,13 @@ fn combine_or_insert<K: Key, V, C>(
     value: V,
     create: impl Fn(V) -> C,
     update: impl Fn(C, V) -> C,
-) {
-    if let Err(value) = part.combine(home.tag, key, value, update) {
-        match bypass {
-            Some(bypass) => bypass.add(home.part, Record::detached(home.tag, key, value)),
-            None => part.insert(home.tag, key, create(value)),
-        }
+) -> bool {
+    let Err(value) = part.combine(home.tag, key, value, update) else { return false };
+    match bypass {
+        Some(bypass) => bypass.add(home.part, Record::detached(home.tag, key, value)),
+        None => part.insert(home.tag, key, create(value)),
     }
+    bypass.is_none()
 }
 
 #[cfg(test)]
@@ -286,6 +292,64 @@ mod tests {
             groups.flush(|v| v, |c, _| c);
             assert_eq!(groups.into_shares()[0].0.len(), 1);
         }
+    }
+
+    /// Keys that are all equal and are hashed by their numbers, against the rule.
+    #[derive(Clone, Debug)]
+    struct Contradicting(u64);
+
+    impl PartialEq for Contradicting {
+        fn eq(&self, _: &Self) -> bool {
+            true
+        }
+    }
+
+    impl Eq for Contradicting {}
+
+    impl std::hash::Hash for Contradicting {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+
+    #[test]
+    fn keys_that_contradict_themselves_lose_no_value_and_drop_none_twice() {
+        let token = Arc::new(());
+        for fails in [10, 100, 1_000, usize::MAX] {
+            let mut table = Table::new(8, KeyHashing::with_seed(7), 1 << 16);
+            let update = |mut old: Vec<Arc<()>>, value| {
+                assert!(old.len() < fails);
+                old.push(value);
+                old
+            };
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                for key in 0..5_000 {
+                    table.upsert(Contradicting(key), Arc::clone(&token), |value| vec![value], update);
+                }
+                table.flush(|value| vec![value], update);
+            }));
+            assert_eq!(outcome.is_ok(), Arc::strong_count(&token) == 5_001, "{fails}");
+            drop(table);
+            assert_eq!(Arc::strong_count(&token), 1, "{fails}");
+        }
+    }
+
+    #[test]
+    fn few_keys_in_many_partitions_are_combined_where_they_belong() {
+        let add = |a: u64, b: u64| a + b;
+        let mut counts = table(64);
+        for i in 0..100_000u64 {
+            counts.upsert((i % 5).to_string(), 1u64, |v| v, add);
+        }
+        counts.flush(|v| v, add);
+        let shares = counts.into_shares();
+        for (place, (part, _)) in shares.iter().enumerate() {
+            let hashing = KeyHashing::with_seed(7);
+            assert!(part.keys().all(|key| partition_of(hashing.hash_one(key), 64) == place));
+        }
+        let mut all: Vec<_> = shares.into_iter().flat_map(|(part, _)| part.into_pairs()).collect();
+        all.sort();
+        assert_eq!(all, (0..5).map(|key| (key.to_string(), 20_000)).collect::<Vec<_>>());
     }
 
     #[test]
