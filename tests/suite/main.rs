@@ -23,6 +23,7 @@ mod long_run;
 mod missed;
 mod output_power_cuts;
 mod positions;
+mod power_cuts;
 mod receiver;
 mod recovery;
 mod remember;

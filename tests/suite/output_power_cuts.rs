@@ -1,4 +1,5 @@
-//! Power cuts of a disk that has the outputs beside the log and the checkpoints: each batch is put out once, and whole.
+//! Power cuts of a disk that has the outputs beside the log and the checkpoints: each batch is put out once, and whole; and each record
+//! is in the results or among the dead letters, once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +11,7 @@ use millstream::prelude::*;
 use millstream::testkit::{PowerCut, TestContext};
 
 use crate::ledger::Ledger;
+use crate::power_cuts;
 use crate::recovery::context;
 
 const BATCHES: usize = 6;
@@ -17,7 +19,8 @@ const BATCHES: usize = 6;
 /// The lines of each folder, by its name.
 type Folders = BTreeMap<String, Vec<String>>;
 
-/// A program on `disk` whose clock begins behind the batch `after`: what comes, and how often each key came so far.
+/// A program on `disk` whose clock begins behind the batch `after`: what comes, without every fourth number, which is a dead letter; and how often
+/// each key came so far.
 fn begin(disk: &SimFs, after: usize) -> Result<TestContext> {
     let test = context(after, 2);
     let numbers = test.input((0..BATCHES as u64).map(|batch| (0..batch * 3).collect::<Vec<_>>()), 2)?;
@@ -25,6 +28,8 @@ fn begin(disk: &SimFs, after: usize) -> Result<TestContext> {
         Some(count.unwrap_or(0) + new.iter().sum::<u64>())
     });
     let disk: Arc<dyn Fs> = Arc::new(disk.clone());
+    let tried = numbers.try_map(|number| if number % 4 == 3 { Err("a fourth one") } else { Ok(*number) });
+    let numbers = tried.dead_letter(BatchFolders::text("/out/letters", "txt").on(Arc::clone(&disk)));
     numbers.save_to(BatchFolders::text("/out/numbers", "").on(Arc::clone(&disk)));
     let counts = counts.map(|(number, count)| format!("{number} {count}"));
     counts.save_to(BatchFolders::text("/out/counts", "txt").on(Arc::clone(&disk)));
@@ -56,6 +61,22 @@ fn batches_in(folders: &Folders) -> usize {
     numbers.max().unwrap_or(0) / 1_000
 }
 
+/// What is in the results of a batch or among its dead letters.
+fn numbers_and_letters(folders: &Folders, batch: usize) -> Vec<u64> {
+    let time = batch * 1_000;
+    let results = folders[&format!("numbers-{time}")].iter();
+    let letters = folders[&format!("letters-{time}.txt")].iter();
+    let origin = format!("batch {time} ms, partition ");
+    let record = |letter: &String| {
+        assert!(letter.starts_with(&origin) && letter.contains(": a fourth one: "), "{letter}");
+        letter.rsplit(' ').next().unwrap().to_owned()
+    };
+    let mut all: Vec<u64> =
+        results.cloned().chain(letters.map(record)).map(|number| number.parse().unwrap()).collect();
+    all.sort_unstable();
+    all
+}
+
 fn run_until_it_fails(disk: &SimFs) {
     if let Ok(test) = begin(disk, 0) {
         let _ = test.run(BATCHES);
@@ -67,15 +88,17 @@ fn a_power_cut_at_any_operation_puts_out_each_batch_once() {
     let whole = SimFs::new();
     run_until_it_fails(&whole);
     let (expected, operations) = (folders(&whole), whole.operations());
-    assert_eq!((expected.len(), batches_in(&expected)), (2 * BATCHES, BATCHES));
-    let step = std::env::var("POWER_CUT_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(7);
+    assert_eq!((expected.len(), batches_in(&expected)), (3 * BATCHES, BATCHES));
+    for batch in 1..=BATCHES {
+        assert_eq!(numbers_and_letters(&expected, batch), (0..(batch as u64 - 1) * 3).collect::<Vec<_>>());
+    }
     let (mut ledger, mut images) = (Ledger::new("power cuts, outputs on the same disk", 0), 0);
-    for at in (0..=operations).step_by(step) {
+    for at in (0..=operations).step_by(power_cuts::step()) {
         let disk = SimFs::new();
         disk.crash_after(at);
         run_until_it_fails(&disk);
         let after = batches_in(&folders(&disk.crash(PowerCut::Kept)));
-        for cut in [PowerCut::Lost, PowerCut::Kept, PowerCut::Random(at)] {
+        for cut in power_cuts::cuts(at) {
             let left = disk.crash(cut);
             let what = format!("power cut at operation {at}, {cut:?}");
             let gone_on = begin(&left, after).and_then(|test| test.run(BATCHES - after));

@@ -13,6 +13,7 @@ use millstream::prelude::*;
 use millstream::testkit::{Collected, PowerCut, TestContext};
 
 use crate::ledger::Ledger;
+use crate::power_cuts;
 use crate::support::eventually;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -154,13 +155,12 @@ fn a_power_cut_at_any_operation_of_the_disk_loses_nothing() {
     run_until_it_fails(&whole);
     let operations = whole.operations();
     assert!(operations > 50, "{operations}");
-    let step = std::env::var("POWER_CUT_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(7);
     let (mut ledger, mut images) = (Ledger::new("power cuts, whole program", 0), 0);
-    for at in (0..=operations).step_by(step) {
+    for at in (0..=operations).step_by(power_cuts::step()) {
         let disk = SimFs::new();
         disk.crash_after(at);
         let seen = run_until_it_fails(&disk);
-        for cut in [PowerCut::Lost, PowerCut::Kept, PowerCut::Random(at)] {
+        for cut in power_cuts::cuts(at) {
             assert_goes_on(
                 disk.crash(cut),
                 &seen,
