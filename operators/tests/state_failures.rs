@@ -147,7 +147,8 @@ fn a_batch_with_too_many_keys_is_left_out_as_a_whole() {
     let test = context(Config::new().max_state_keys(3));
     let _states = test.collect(&pairs(&test, &batches).update_state_by_key(total));
     let error = test.run(3).unwrap_err().to_string();
-    assert!(error.contains("update_state_by_key would hold 4 keys, more than 3 (state.max_keys)"), "{error}");
+    assert!(error.contains("update_state_by_key-1 (operators/tests/state_failures.rs:"), "{error}");
+    assert!(error.contains("would hold 4 keys, more than 3 (state.max_keys)"), "{error}");
 }
 
 /// The first batch is left out, but not the state before it.
