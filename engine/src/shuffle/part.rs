@@ -227,8 +227,8 @@ impl<K, C> Drop for ClearOnUnwind<K, C> {
         let parts = unsafe { &mut *self.parts };
         for part in parts {
             let entries = part.entries.as_ptr_range();
-            // Entries without a size all stand in the same place.
-            if size_of::<(K, C)>() == 0 || entries.contains(&self.value.cast_const().cast()) {
+            // Values without a size may stand behind the last entry, or all in one place.
+            if size_of::<C>() == 0 || entries.contains(&self.value.cast_const().cast()) {
                 part.clear_but(self.value);
             }
         }

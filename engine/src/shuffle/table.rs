@@ -205,6 +205,7 @@ mod tests {
     use std::collections::HashMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -332,6 +333,29 @@ mod tests {
             drop(table);
             assert_eq!(Arc::strong_count(&token), 1, "{fails}");
         }
+    }
+
+    #[test]
+    fn values_without_a_size_are_dropped_once_when_their_update_panics() {
+        static DROPPED: AtomicUsize = AtomicUsize::new(0);
+        struct Unit;
+        impl Drop for Unit {
+            fn drop(&mut self) {
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let mut units = table(3);
+        for key in 0..100 {
+            units.upsert(key.to_string(), (), |()| Unit, |unit, ()| unit);
+        }
+        units.flush(|()| Unit, |unit, ()| unit);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            units.upsert("99".to_owned(), (), |()| Unit, |_, ()| panic!("no"));
+            units.flush(|()| Unit, |_, ()| panic!("no"));
+        }));
+        assert!(outcome.is_err());
+        drop(units);
+        assert_eq!(DROPPED.load(Ordering::Relaxed), 100);
     }
 
     #[test]

@@ -68,7 +68,7 @@
 //! | `chunk.rs` | one allocation, all bytes initialised, padded, written by one owner and then by none; who takes the last reference frees it |
 //! | `credit.rs` | references = handles + credits |
 //! | `arena.rs` | places handed out do not overlap and are written before they are shared |
-//! | `window.rs` | loads 64 bytes that its caller has |
+//! | `window.rs` | loads 64 bytes that its caller has, into registers that the processor has |
 //! | `text.rs`, `utf8.rs` | a text is valid UTF-8 and its range is in its chunk; loads stay in the padding |
 //! | `whitespace.rs`, `split.rs`, `lines.rs` | cut between characters, where they found ASCII or a whole delimiter |
 //! | `build.rs` | what it fills new texts with is valid UTF-8 |
